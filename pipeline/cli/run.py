@@ -1,0 +1,85 @@
+"""`pipeline run`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+
+import anyio
+from rich.console import Console
+
+from pipeline.cli.summary import print_summary
+from pipeline.cli.talk import Talk
+from pipeline.config import load
+from pipeline.errors import ConfigError, ProcessorFailure
+from pipeline.graph import Graph
+from pipeline.runtime.report import Report
+from pipeline.runtime.run import Run
+
+FAILED, WRONG_INPUT = 1, 2
+STOPPED = 128
+"""Plus the number of the signal, as a shell would say it."""
+
+
+def run_config(path: str, *, debug: bool, drain_seconds: float) -> int:
+    """Run a configuration with everything a person at a terminal wants to see; the exit status."""
+    console = Console(stderr=True, highlight=False)
+    talk = Talk(console)
+    _show_log(talk, debug)
+    stopped_by: list[int] = []
+    try:
+        graph = load(path)
+        report = anyio.run(_run, graph, talk, drain_seconds, stopped_by)
+    except ConfigError as error:
+        for finding in error.findings:
+            console.print(str(finding), style="red", markup=False, soft_wrap=True)
+        return WRONG_INPUT
+    except ProcessorFailure as failure:
+        talk.end_line()
+        if debug:
+            console.print_exception()
+        console.print(str(failure), style="red", markup=False, soft_wrap=True)
+        return FAILED
+    talk.end_line()
+    print_summary(report, talk.turns, console)
+    return 0 if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
+
+
+async def _run(graph: Graph, talk: Talk, drain_seconds: float, stopped_by: list[int]) -> Report:
+    run = Run(graph, taps=talk.taps, drain_seconds=drain_seconds)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_obey_signals, run, talk.note, stopped_by)
+        report = await run.execute()
+        group.cancel_scope.cancel()
+    return report
+
+
+async def _obey_signals(run: Run, note: Callable[[str], None], stopped_by: list[int]) -> None:
+    """The first signal lets the run come to its end, the second stops it."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            stopped_by.append(number)
+            if len(stopped_by) == 1:
+                note("finishing; once more to stop at once")
+                run.finish()
+            else:
+                run.cancel()
+
+
+class _LogHandler(logging.Handler):
+    """Shows log messages between the lines of the conversation."""
+
+    def __init__(self, talk: Talk) -> None:
+        super().__init__()
+        self._talk = talk
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._talk.note(self.format(record))
+
+
+def _show_log(talk: Talk, debug: bool) -> None:
+    logger = logging.getLogger("pipeline")
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.handlers = [_LogHandler(talk)]
+    logger.propagate = False

@@ -1,0 +1,145 @@
+"""A YAML text as plain values that remember where they stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from pipeline.errors import ConfigError, Finding, Place
+
+Path = tuple[str | int, ...]
+"""The keys and indices that lead to a value from the top of a document."""
+
+MOST_VALUES = 100_000
+"""Values in one document, aliases counted each time: a bound against alias bombs."""
+
+DEEPEST = 50
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_VARIABLE = re.compile(
+    r"\$\$|\$\{(?:(?P<name>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\}|(?P<bad>[^}]*\}?))"
+)
+
+
+class Document:
+    """The values of a YAML text (`data`) and their places.
+
+    `${NAME}` and `${NAME:-default}` in scalars are replaced from `variables`, after parsing: a
+    value can never change the structure. `$$` stands for a dollar sign.
+    Raises ConfigError with everything that is wrong.
+    """
+
+    def __init__(self, text: str, file: str, variables: Mapping[str, str]) -> None:
+        self.file = file
+        self._variables = variables
+        self._values: dict[Path, Place] = {}
+        self._keys: dict[Path, Place] = {}
+        self._quoted: set[Path] = set()
+        self._findings: list[Finding] = []
+        self._count = 0
+        self._constructor = yaml.constructor.SafeConstructor()
+        self._resolver: Any = yaml.resolver.Resolver()
+        root = self._compose(text)
+        self.data: Any = None if root is None else self._convert(root, ())
+        if self._findings:
+            raise ConfigError(self._findings)
+
+    def place(self, *path: str | int) -> Place:
+        """Where a value stands; for a path that is not there, the nearest value around it."""
+        while path and path not in self._values:
+            path = path[:-1]
+        return self._values.get(path, Place(self.file, 1, 1))
+
+    def key_place(self, *path: str | int) -> Place:
+        """Where the key of a value stands."""
+        return self._keys.get(path) or self.place(*path)
+
+    def text_place(self, *path: str | int) -> Place:
+        """Where the text of a scalar begins: behind the quotation mark, if it has one."""
+        place = self.place(*path)
+        return place._replace(column=place.column + 1) if path in self._quoted else place
+
+    def _compose(self, text: str) -> yaml.Node | None:
+        try:
+            return yaml.compose(text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = self._at(mark) if mark else Place(self.file, 1, 1)
+            what = " ".join(part for part in (error.problem, error.context) if part)
+            raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place)]) from None
+        except (yaml.YAMLError, RecursionError) as error:
+            what = " ".join(str(error).split()) or "nested too deeply"
+            place = Place(self.file, 1, 1)
+            raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place)]) from None
+
+    def _at(self, mark: Any) -> Place:
+        return Place(self.file, mark.line + 1, mark.column + 1)
+
+    def _error(self, node: yaml.Node, code: str, message: str, hint: str = "") -> None:
+        self._findings.append(Finding(code, message, self._at(node.start_mark), hint))
+
+    def _convert(self, node: yaml.Node, path: Path) -> Any:
+        self._values[path] = self._at(node.start_mark)
+        self._count += 1
+        if self._count > MOST_VALUES or len(path) > DEEPEST:
+            problem = (
+                "it has too many values" if self._count > MOST_VALUES else "it is nested too deeply"
+            )
+            raise ConfigError([Finding("yaml", problem, self._values[path])])
+        if isinstance(node, yaml.MappingNode):
+            return dict(self._entries(node, path))
+        if isinstance(node, yaml.SequenceNode):
+            return [self._convert(item, (*path, index)) for index, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        if node.style in ("'", '"'):
+            self._quoted.add(path)
+        return self._scalar(node)
+
+    def _entries(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, Any]]:
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._error(key_node, "yaml", "a key must be a word")
+                continue
+            key = key_node.value
+            if key in seen:
+                self._error(key_node, "duplicate-key", f'"{key}" is there twice')
+                continue
+            seen.add(key)
+            self._keys[(*path, key)] = self._at(key_node.start_mark)
+            yield key, self._convert(value_node, (*path, key))
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if "$" in node.value:
+            value = _VARIABLE.sub(lambda found: self._substitute(found, node), node.value)
+            tag = node.tag
+            if node.style is None:  # unquoted: what it says decides its type, as without a variable
+                tag = self._resolver.resolve(yaml.ScalarNode, value, (True, False))
+            node = yaml.ScalarNode(tag, value, node.start_mark, node.end_mark, node.style)
+        try:
+            return self._constructor.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            what = getattr(error, "problem", None) or error
+            self._error(node, "yaml", f"not a valid value: {what}")
+            return None
+
+    def _substitute(self, found: re.Match[str], node: yaml.ScalarNode) -> str:
+        if found[0] == "$$":
+            return "$"
+        name, default = found["name"], found["default"]
+        if name is None:
+            self._error(
+                node, "variable", f"cannot read {found[0]!r}", "write ${NAME} or ${NAME:-default}"
+            )
+            return ""
+        value = self._variables.get(name)
+        if default is not None:
+            return value or default[2:]
+        if value is None:
+            hint = f"set it, or give a default: ${{{name}:-...}}"
+            self._error(node, "variable", f"the variable {name} is not set", hint)
+            return ""
+        return value

@@ -1,0 +1,106 @@
+"""What can go wrong, as one small tree.
+
+    PipelineError
+    ├── ConfigError       the input is wrong: findings with places; exit status 2
+    ├── SettingError      raised by a processor that cannot accept a setting or its environment
+    └── ProcessorFailure  a processor raised while the graph ran; exit status 1
+
+A `ConfigError` is for people who write configurations and never needs a traceback. A
+`SettingError` is what a processor raises from its constructor or `check`; the loader turns it into
+a finding at the right line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+
+class Place(NamedTuple):
+    """A position in a file; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that is wrong, where, and what to do about it."""
+
+    code: str
+    message: str
+    place: Place | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{where}error[{self.code}] {self.message}{hint}"
+
+
+class PipelineError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(PipelineError):
+    """A graph or its configuration is wrong; `findings` holds every reason found."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class SettingError(PipelineError):
+    """A processor cannot work with a setting, or with the machine it is on.
+
+    setting: the constructor argument at fault, if it is one.
+    """
+
+    def __init__(self, message: str, *, setting: str | None = None, hint: str = "") -> None:
+        self.setting = setting
+        self.hint = hint
+        super().__init__(message)
+
+
+class ProcessorFailure(PipelineError):
+    """A processor raised while the graph ran.
+
+    processor: its name in the graph. frame: the type of the frame in hand, if there was one.
+    place: where the configuration defines it. The exception itself is `__cause__`.
+    """
+
+    def __init__(
+        self,
+        processor: str,
+        cause: BaseException,
+        *,
+        frame: type | None = None,
+        place: Place | None = None,
+    ) -> None:
+        self.processor = processor
+        self.frame = frame
+        self.place = place
+        where = f"{place}: " if place else ""
+        doing = f" on {frame.__name__}" if frame else ""
+        what = str(cause) if isinstance(cause, PipelineError) else _describe(cause)
+        super().__init__(f'{where}processor "{processor}" failed{doing}: {what}')
+
+
+def _describe(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean "..."?` for the nearest known word, or the list of them, or nothing."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"there are: {', '.join(choices)}" if choices else ""

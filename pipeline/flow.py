@@ -1,0 +1,65 @@
+"""The notation that wires a graph: `microphone -> gate -> gemini`, `gemini <-> tools`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_TOKEN = re.compile(r"\s*(?:(?P<name>[^\s<>,-](?:[^\s<>,-]|-(?!>))*)|(?P<arrow><->|->))")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+ARROWS = "write `a -> b -> c`, or `a <-> b` for both directions"
+
+
+class Link(NamedTuple):
+    """One arrow: two names and where each stands in the text (offset from 0)."""
+
+    source: str
+    target: str
+    source_at: int
+    target_at: int
+
+
+class FlowSyntaxError(ValueError):
+    """A chain that cannot be read; `at` is the offset of what is wrong."""
+
+    def __init__(self, message: str, at: int) -> None:
+        self.at = at
+        super().__init__(message)
+
+
+def parse_chain(text: str) -> list[Link]:
+    """The links of one chain, from left to right. Raises FlowSyntaxError."""
+    links: list[Link] = []
+    left: tuple[str, int] | None = None
+    arrow: str | None = None
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        token = _TOKEN.match(text, position)
+        at = position + len(text[position:]) - len(text[position:].lstrip())
+        if token is None:
+            raise FlowSyntaxError(f"cannot read {text[at:].split()[0]!r}; {ARROWS}", at)
+        position = token.end()
+        if token["arrow"]:
+            if left is None or arrow is not None:
+                raise FlowSyntaxError(
+                    f"a processor's name is missing before {token['arrow']!r}", at
+                )
+            arrow = token["arrow"]
+            continue
+        name = token["name"]
+        if not _NAME.fullmatch(name):
+            raise FlowSyntaxError(f"{name!r} is not a name: letters, digits, _ and -", at)
+        if left is not None:
+            if arrow is None:
+                raise FlowSyntaxError(f"an arrow is missing before {name!r}; {ARROWS}", at)
+            links.append(Link(left[0], name, left[1], at))
+            if arrow == "<->":
+                links.append(Link(name, left[0], at, left[1]))
+        left, arrow = (name, at), None
+    if left is None or arrow is not None:
+        raise FlowSyntaxError("a processor's name is missing at the end", end)
+    if not links:
+        raise FlowSyntaxError(f"{left[0]!r} alone goes nowhere; {ARROWS}", left[1])
+    return links

@@ -1,0 +1,151 @@
+"""A graph: processors by name, the edges between them, and what follows from both.
+
+Building one checks its structure and its frame types without touching the machine; `check` then
+asks every processor whether it can run here, and compares audio formats along the edges.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline import checks
+from pipeline.errors import ConfigError, Finding, Place, SettingError, did_you_mean
+from pipeline.flow import FlowSyntaxError, parse_chain
+from pipeline.frames import Frame
+from pipeline.inbox import InboxSettings
+from pipeline.ports import FrameTypes, Ports
+from pipeline.processor import Processor, Source, Transform
+
+
+@dataclass(eq=False)
+class Node:
+    """A processor in its place in the graph."""
+
+    name: str
+    processor: Processor
+    ports: Ports
+    inbox: InboxSettings | None
+    """None where it has no inbox: sources, and transforms that run in-line."""
+    place: Place | None = None
+    incoming: list[Edge] = field(default_factory=list)
+    outgoing: list[Edge] = field(default_factory=list)
+
+    @property
+    def inline(self) -> bool:
+        """A transform inside the task of whatever feeds it."""
+        return self.inbox is None and isinstance(self.processor, Transform)
+
+    @property
+    def passes(self) -> bool:
+        """Whether what it does not take goes through it."""
+        return isinstance(self.processor, Transform)
+
+
+@dataclass(eq=False)
+class Edge:
+    """Carries what the target, or something behind it, takes."""
+
+    source: Node
+    target: Node
+    place: Place | None = None
+    feedback: bool = False
+    """It closes a cycle, and so does not hold the target's end of stream open."""
+    accepts: FrameTypes = ()
+
+    def __str__(self) -> str:
+        return f"{self.source.name} -> {self.target.name}"
+
+
+class Graph:
+    """Processors wired by chains such as `"microphone -> to_16k -> gemini -> speaker"`.
+
+    processors: by name. flow: chains. inboxes: settings for processors that should not get their
+    default inbox; a plain transform named here gets a task and a channel of its own.
+    places, flow_places: where each comes from, for messages.
+    Raises ConfigError with everything that is wrong.
+    """
+
+    def __init__(
+        self,
+        processors: Mapping[str, Processor],
+        flow: Sequence[str],
+        *,
+        inboxes: Mapping[str, InboxSettings] | None = None,
+        places: Mapping[str, Place] | None = None,
+        flow_places: Sequence[Place] | None = None,
+    ) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.edges: list[Edge] = []
+        findings: list[Finding] = []
+        for name, processor in processors.items():
+            place = (places or {}).get(name)
+            chosen = (inboxes or {}).get(name)
+            if chosen is not None and isinstance(processor, Source):
+                findings.append(
+                    Finding("inbox-of-source", f'"{name}" is a source and has no inbox', place)
+                )
+            inbox = chosen if chosen is not None else _default_inbox(processor)
+            try:
+                ports = type(processor).ports()
+            except SettingError as error:
+                findings.append(Finding("annotations", str(error), place, error.hint))
+                ports = Ports((Frame,), (Frame,))
+            self.nodes[name] = Node(name, processor, ports, inbox, place)
+        for index, chain in enumerate(flow):
+            findings += self._connect(chain, flow_places[index] if flow_places else None)
+        findings += checks.check_structure(self)
+        if findings:
+            raise ConfigError(findings)
+        self.order = checks.downstream_order(self)
+        """Every node behind all that feed it, feedback edges aside."""
+        for edge in self.edges:
+            edge.accepts = checks.accepted(edge.target)
+        findings += checks.check_types(self)
+        if findings:
+            raise ConfigError(findings)
+
+    def check(self) -> list[Finding]:
+        """What keeps it from running on this machine, and audio formats that do not fit."""
+        return checks.check_machine(self)
+
+    def _connect(self, chain: str, place: Place | None) -> list[Finding]:
+        def at(offset: int) -> Place | None:
+            return place._replace(column=place.column + offset) if place else None
+
+        try:
+            links = parse_chain(chain)
+        except FlowSyntaxError as error:
+            return [Finding("flow-syntax", str(error), at(error.at))]
+        findings: dict[int, Finding] = {}
+        for link in links:
+            ends = ((link.source, link.source_at), (link.target, link.target_at))
+            unknown = [(name, offset) for name, offset in ends if name not in self.nodes]
+            for name, offset in unknown:
+                findings[offset] = Finding(
+                    "unknown-node",
+                    f'no processor is named "{name}"',
+                    at(offset),
+                    did_you_mean(name, self.nodes),
+                )
+            if unknown:
+                continue
+            edge = Edge(self.nodes[link.source], self.nodes[link.target], at(link.target_at))
+            if any(edge.target is other.target for other in edge.source.outgoing):
+                findings[link.target_at] = Finding(
+                    "connected-twice", f'"{edge}" is there already', edge.place
+                )
+                continue
+            self.edges.append(edge)
+            edge.source.outgoing.append(edge)
+            edge.target.incoming.append(edge)
+        return list(findings.values())
+
+
+def _default_inbox(processor: Processor) -> InboxSettings | None:
+    if isinstance(processor, Source):
+        return None
+    if isinstance(processor, Transform) and not inspect.isasyncgenfunction(processor.process):
+        return None
+    return processor.inbox

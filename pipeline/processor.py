@@ -1,0 +1,184 @@
+"""Processors and their four roles.
+
+    Source     yields frames                                     async def frames(self)
+    Transform  takes one frame and yields none, one or several   def process(self, frame)
+    Sink       takes one frame                                   async def consume(self, frame)
+    Duplex     reads its inbox and writes its outbox at will     async def run(self, inbox, outbox)
+
+A processor is a class that implements one of these methods and annotates it with the frame types
+it takes and gives. Its constructor's arguments are its settings: their names are the YAML keys,
+their annotations the schema, the docstring the help text. The constructor does no I/O; what has to
+be opened and closed belongs in `lifespan`.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import msgspec
+
+from pipeline.frames import Frame
+from pipeline.inbox import Inbox, InboxSettings
+from pipeline.ports import RESULT, Ports, read_ports
+
+T_contra = TypeVar("T_contra", bound=Frame, contravariant=True)
+
+
+class AudioFormat(msgspec.Struct, frozen=True):
+    """Sample rate in Hz and number of channels; None stands for any, or for not known."""
+
+    rate: int | None = None
+    channels: int | None = None
+
+    def __str__(self) -> str:
+        rate = f"{self.rate} Hz" if self.rate else "any rate"
+        names = {None: "any channels", 1: "mono", 2: "stereo"}
+        return f"{rate} {names.get(self.channels, f'{self.channels} channels')}"
+
+    def fits(self, needed: AudioFormat) -> bool:
+        """False only where both sides are known and differ."""
+        return all(
+            have is None or want is None or have == want
+            for have, want in ((self.rate, needed.rate), (self.channels, needed.channels))
+        )
+
+
+class Context(Protocol):
+    """What a running processor can ask of the run it is in: `self.context`."""
+
+    @property
+    def name(self) -> str:
+        """The processor's name in the graph."""
+
+    @property
+    def log(self) -> logging.Logger:
+        """For what a person should know while it runs."""
+
+    def now(self) -> int:
+        """Nanoseconds since the run began: the clock that media times are on."""
+
+    def new_turn(self) -> int:
+        """A turn number that no other turn of the run has."""
+
+    def measured(self, what: str, nanoseconds: int) -> None:
+        """Add a measurement to the report, for instance `response`."""
+
+    def dropped(self, reason: str, frames: int = 1) -> None:
+        """Count frames that this processor took and will not pass on."""
+
+    def wrote(self, path: str) -> None:
+        """Name a file that this processor has made, for the report."""
+
+
+class Outbox(Protocol, Generic[T_contra]):
+    """What a duplex processor writes to."""
+
+    async def send(self, frame: T_contra) -> None:
+        """Pass a frame to whatever takes it; waits while a blocking inbox downstream is full.
+
+        Frames sent by one task keep their order. Media of a turn that was interrupted is dropped.
+        """
+
+
+class Processor(abc.ABC):
+    """Base of the four roles. Nothing here needs to be called by a subclass."""
+
+    context: Context
+    """Set by the run before `lifespan` begins."""
+
+    inbox: ClassVar[InboxSettings] = InboxSettings()
+    """The inbox it gets unless the graph says otherwise."""
+
+    plays_media: bool = True
+    """False for what records rather than plays: interruptions leave its queue alone."""
+
+    @classmethod
+    @abc.abstractmethod
+    def ports(cls) -> Ports:
+        """The frame types it takes and gives."""
+
+    def check(self) -> None:
+        """Raise SettingError if the machine cannot run it: a missing file, an absent device.
+
+        Called before anything runs. May look but must not change anything.
+        """
+
+    def audio_in(self) -> AudioFormat:
+        """The audio it needs, as far as its settings decide."""
+        return AudioFormat()
+
+    def audio_out(self, incoming: AudioFormat) -> AudioFormat:
+        """The audio it gives, when it gets `incoming`."""
+        return incoming
+
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Open what it needs, `yield` once, and close it: around the whole run."""
+        yield
+
+    def interrupted(self, turn: int) -> None:
+        """The model's turn was interrupted: forget what is held back of it, fall silent.
+
+        Called at once, between two steps of the event loop, whatever is queued.
+        """
+
+
+class Source(Processor):
+    """Yields frames until it has no more."""
+
+    @classmethod
+    def ports(cls) -> Ports:
+        return read_ports(cls.frames, gives=RESULT)
+
+    @abc.abstractmethod
+    def frames(self) -> AsyncIterator[Any]:
+        """An async generator. It is cancelled where it waits when the run is told to finish."""
+
+
+class Transform(Processor):
+    """Takes a frame and yields none, one or several. What it does not take passes it unchanged.
+
+    A plain `def` runs inside the task of whatever feeds it, without a task or a queue of its own,
+    unless its inbox is configured. An `async def` always has an inbox.
+    """
+
+    @classmethod
+    def ports(cls) -> Ports:
+        return read_ports(cls.process, takes=0, gives=RESULT)
+
+    @abc.abstractmethod
+    def process(self, frame: Any) -> Iterable[Any] | AsyncIterator[Any]:
+        """A generator, or any function that returns an iterable of frames."""
+
+    def flush(self) -> Iterable[Any]:
+        """What it still holds back when its input ends."""
+        return ()
+
+
+class Sink(Processor):
+    """Takes frames, one at a time."""
+
+    @classmethod
+    def ports(cls) -> Ports:
+        return read_ports(cls.consume, takes=0)
+
+    @abc.abstractmethod
+    async def consume(self, frame: Any) -> None:
+        """Use the frame. It is cancelled if the frame is media of a turn that gets interrupted."""
+
+
+class Duplex(Processor):
+    """Reads its inbox and writes its outbox independently, as a network connection does.
+
+    It must go on reading while it writes: that is why a cycle may pass through it.
+    """
+
+    @classmethod
+    def ports(cls) -> Ports:
+        return read_ports(cls.run, takes=0, gives=1)
+
+    @abc.abstractmethod
+    async def run(self, inbox: Inbox[Any], outbox: Outbox[Any]) -> None:
+        """Runs until its work is done; when it returns before its input has ended, the run ends."""

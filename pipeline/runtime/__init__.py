@@ -1,0 +1,1 @@
+"""Running a graph: wiring, tasks, endings, and the report of what happened."""

@@ -1,0 +1,37 @@
+"""What a run counted and measured."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False, slots=True)
+class EdgeCount:
+    """Frames that went over one edge."""
+
+    source: str
+    target: str
+    frames: int = 0
+
+
+@dataclass
+class Report:
+    """The account of a run; it fills while the run goes on.
+
+    drops: frames by (processor, reason). measurements: nanoseconds by name, in order.
+    high_water: the most frames that waited in each inbox. files: what was written.
+    """
+
+    edges: list[EdgeCount] = field(default_factory=list)
+    drops: Counter[tuple[str, str]] = field(default_factory=Counter)
+    measurements: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    high_water: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    completed: bool = True
+    """False when the run was cut short before everything in it was delivered."""
+
+    def frames(self, source: str, target: str) -> int:
+        """Frames that went from one processor to another."""
+        return sum(e.frames for e in self.edges if (e.source, e.target) == (source, target))

@@ -1,0 +1,201 @@
+"""One run of a graph, from opening its processors to the report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pipeline.errors import ConfigError, ProcessorFailure
+from pipeline.frames import SECOND
+from pipeline.graph import Graph
+from pipeline.processor import Duplex, Sink, Source
+from pipeline.runtime import tasks
+from pipeline.runtime.report import Report
+from pipeline.runtime.wiring import Station, Taps, Wiring
+
+CLOSE_SECONDS = 5.0
+"""How long a processor may take to close after the run was cancelled."""
+
+
+class Run:
+    """Runs a graph once; made and used inside an event loop.
+
+    taps: functions that see frames of a type where they enter the graph: `tap(processor, frame)`.
+    drain_seconds: how long `finish` lets what is under way come to its end.
+    """
+
+    def __init__(
+        self, graph: Graph, *, taps: Taps | None = None, drain_seconds: float = 10.0
+    ) -> None:
+        self.graph = graph
+        self.report = Report()
+        self.wiring = Wiring(graph, self.report, taps or {})
+        self._drain_seconds = drain_seconds
+        self._scope = anyio.CancelScope()
+        self._sources: list[tasks.SourceTask] = []
+        self._failure: ProcessorFailure | None = None
+        self._started: float | None = None
+
+    def finish(self) -> None:
+        """End all sources and let the rest come to its end, within the time limit."""
+        limit = anyio.current_time() + self._drain_seconds
+        self._scope.deadline = min(self._scope.deadline, limit)
+        self._finish_sources()
+
+    def cancel(self) -> None:
+        """Stop at once."""
+        self._scope.cancel()
+
+    def now(self) -> int:
+        """Nanoseconds since the sources started."""
+        if self._started is None:
+            return 0
+        return round((anyio.current_time() - self._started) * SECOND)
+
+    async def execute(self) -> Report:
+        """Run to the end. Raises ConfigError before anything runs, ProcessorFailure afterwards."""
+        findings = self.graph.check()
+        if findings:
+            raise ConfigError(findings)
+        stations = list(self.wiring.stations.values())
+        try:
+            with self._scope:
+                async with AsyncExitStack() as stack:
+                    for station in reversed(stations):
+                        station.processor.context = RunContext(station.name, self)
+                        await stack.enter_async_context(self._lifespan(station))
+                    self._started = anyio.current_time()
+                    async with anyio.create_task_group() as group:
+                        for station in stations:
+                            self._start(station, group)
+        except ProcessorFailure as failure:  # from opening or closing
+            self._failure = self._failure or failure
+        finally:
+            self._close(stations)
+        if self._failure is not None:
+            raise self._failure
+        self.report.completed = not self._scope.cancelled_caught
+        return self.report
+
+    def _start(self, station: Station, group: TaskGroup) -> None:
+        role = station.processor
+        if isinstance(role, Source):
+            source = tasks.SourceTask(station, self.wiring)
+            self._sources.append(source)
+            group.start_soon(self._supervise, station, source.run, name=station.name)
+        elif station.inbox is not None:
+            if isinstance(role, Sink):
+                loop = tasks.run_sink
+            elif isinstance(role, Duplex):
+                loop = tasks.run_duplex
+            else:
+                loop = tasks.run_transform
+            group.start_soon(
+                self._supervise, station, lambda: loop(station, self.wiring), name=station.name
+            )
+
+    async def _supervise(self, station: Station, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a task; pass its end on, or end the run with its failure."""
+        try:
+            await loop()
+            if station.inbox is not None:
+                station.inbox.close()
+                if station.open_inputs:
+                    self._finish_sources()
+            await self._end_outputs(station)
+        except Exception as error:
+            if self._failure is None:
+                self._failure = _as_failure(error, station)
+            self._scope.cancel()
+
+    async def _end_outputs(self, station: Station) -> None:
+        """The end flows downstream: through in-line transforms, up to the next inboxes."""
+        for edge in station.node.outgoing:
+            if edge.feedback:
+                continue
+            target = self.wiring.stations[edge.target.name]
+            target.open_inputs -= 1
+            if target.open_inputs:
+                continue
+            if target.inbox is not None:
+                target.inbox.end()
+            else:
+                await tasks.flush(target, self.wiring)
+                await self._end_outputs(target)
+
+    @asynccontextmanager
+    async def _lifespan(self, station: Station) -> AsyncIterator[None]:
+        """Open a processor; let it close within a time limit even when the run is cancelled."""
+        processor = station.processor
+        try:
+            with anyio.CancelScope() as scope:
+                async with asynccontextmanager(type(processor).lifespan)(processor):
+                    try:
+                        yield
+                    finally:
+                        scope.shield = True
+                        scope.deadline = anyio.current_time() + CLOSE_SECONDS
+            if scope.cancelled_caught:
+                processor.context.log.warning("did not close within %g s", CLOSE_SECONDS)
+        except Exception as error:
+            raise _as_failure(error, station) from None
+
+    def _finish_sources(self) -> None:
+        for source in self._sources:
+            source.finish()
+
+    def _close(self, stations: list[Station]) -> None:
+        self.report.seconds = self.now() / SECOND
+        for station in stations:
+            if station.inbox is not None:
+                self.report.high_water[station.name] = station.inbox.high_water
+                station.inbox.close()
+
+
+class RunContext:
+    """What `Processor.context` is while a graph runs."""
+
+    def __init__(self, name: str, run: Run) -> None:
+        self.name = name
+        self.log = logging.getLogger(f"pipeline.{name}")
+        self.now = run.now
+        self._run = run
+
+    def new_turn(self) -> int:
+        self._run.wiring.latest_turn += 1
+        return self._run.wiring.latest_turn
+
+    def measured(self, what: str, nanoseconds: int) -> None:
+        self._run.report.measurements[what].append(nanoseconds)
+
+    def dropped(self, reason: str, frames: int = 1) -> None:
+        self._run.report.drops[self.name, reason] += frames
+
+    def wrote(self, path: str) -> None:
+        self._run.report.files.append(path)
+
+
+def _as_failure(error: BaseException, station: Station) -> ProcessorFailure:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, ProcessorFailure):
+        return error
+    failure = ProcessorFailure(station.name, error, place=station.node.place)
+    failure.__cause__ = error  # the leaf, not the group around it
+    return failure
+
+
+def run(graph: Graph, *, taps: Taps | None = None, backend: str = "asyncio") -> Report:
+    """Run a graph from ordinary code and return its report.
+
+    backend: `asyncio` or `trio`. Raises ConfigError or ProcessorFailure; Ctrl-C cancels the run.
+    """
+
+    async def execute() -> Report:
+        return await Run(graph, taps=taps).execute()
+
+    return anyio.run(execute, backend=backend)

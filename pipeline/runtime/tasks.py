@@ -1,0 +1,174 @@
+"""The loop that each role runs in its task."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
+from time import perf_counter_ns
+from typing import Any, cast
+
+import anyio
+from anyio import EndOfStream, WouldBlock
+from anyio.lowlevel import checkpoint
+
+from pipeline.frames import Frame
+from pipeline.inbox import Inbox
+from pipeline.processor import Duplex, Sink, Source, Transform
+from pipeline.runtime.wiring import Station, Wiring
+
+LONGEST_HOLD = 2_000_000
+"""Nanoseconds after which a busy task gives the other tasks a turn."""
+
+
+class SourceTask:
+    """Runs a source; `finish` ends it between two frames, losing none."""
+
+    def __init__(self, station: Station, wiring: Wiring) -> None:
+        self.station = station
+        self._wiring = wiring
+        self._source = cast(Source, station.processor)
+        self._scope = anyio.CancelScope()
+        self._finishing = False
+        self._settling = False
+
+    def finish(self) -> None:
+        """Take no more frames from the source; one that waits for room is still delivered."""
+        self._finishing = True
+        if not self._settling:
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        push, blocked, settle = self.station.push, self._wiring.blocked, self._wiring.settle
+        with self._scope:
+            async with aclosing(cast(Any, self._source.frames())) as frames:
+                resumed = perf_counter_ns()
+                async for frame in frames:
+                    push(frame)
+                    if blocked:
+                        self._settling = True
+                        await settle()
+                        self._settling = False
+                        resumed = perf_counter_ns()
+                    elif perf_counter_ns() - resumed > LONGEST_HOLD:
+                        await checkpoint()
+                        resumed = perf_counter_ns()
+                    if self._finishing:
+                        break
+
+
+async def run_transform(station: Station, wiring: Wiring) -> None:
+    """A transform with an inbox of its own."""
+    transform = cast(Transform, station.processor)
+    takes = station.node.ports.takes
+    push, relay, blocked = station.push, station.relay, wiring.blocked
+
+    async def handle_async(frame: Frame) -> None:
+        if not isinstance(frame, takes):
+            relay(frame)
+            return
+        async with aclosing(cast(Any, transform.process(frame))) as given:
+            async for item in given:
+                push(item)
+                if blocked:
+                    await wiring.settle()
+
+    async def handle(frame: Frame) -> None:
+        if isinstance(frame, takes):
+            for item in cast(Iterable[Frame], transform.process(frame)):
+                push(item)
+        else:
+            relay(frame)
+        if blocked:
+            await wiring.settle()
+
+    if inspect.isasyncgenfunction(transform.process):
+        await _read(station, handle_async, interruptible=True)
+        if blocked:
+            await wiring.settle()
+    else:
+        await _read(station, handle, interruptible=False)
+    await flush(station, wiring)
+
+
+async def flush(station: Station, wiring: Wiring) -> None:
+    """Emit what a transform held back until the end of its input."""
+    try:
+        for frame in cast(Transform, station.processor).flush():
+            station.push(frame)
+    except Exception as error:
+        raise station.failure(error) from error
+    if wiring.blocked:
+        await wiring.settle()
+
+
+async def run_sink(station: Station, wiring: Wiring) -> None:
+    """A sink, one frame at a time."""
+    await _read(station, cast(Sink, station.processor).consume, interruptible=True)
+
+
+async def run_duplex(station: Station, wiring: Wiring) -> None:
+    """A duplex processor, which does its own reading and writing."""
+    inbox = cast(Inbox[Any], station.inbox)
+    await cast(Duplex, station.processor).run(inbox, _Outbox(station, wiring))
+
+
+class _Outbox:
+    """The outbox of a duplex processor."""
+
+    def __init__(self, station: Station, wiring: Wiring) -> None:
+        self._station = station
+        self._push = station.push
+        self._wiring = wiring
+
+    async def send(self, frame: Frame) -> None:
+        wiring = self._wiring
+        if frame.media and frame.turn in wiring.cut:
+            wiring.report.drops[self._station.name, "interrupted"] += 1
+            return
+        self._push(frame)
+        if wiring.blocked:
+            await wiring.settle()
+
+
+async def _read(
+    station: Station, handle: Callable[[Frame], Awaitable[None]], *, interruptible: bool
+) -> None:
+    """Hand every frame of the inbox to `handle`, which an interruption of its turn cancels."""
+    inbox = cast(Inbox[Frame], station.inbox)
+    interruptible = interruptible and station.processor.plays_media
+    resumed = perf_counter_ns()
+    while True:
+        try:
+            frame = inbox.receive_nowait()
+        except WouldBlock:
+            try:
+                frame = await inbox.receive()
+            except EndOfStream:
+                return
+            resumed = perf_counter_ns()
+        except EndOfStream:
+            return
+        try:
+            if interruptible and frame.turn and frame.media:
+                await _interruptibly(station, handle, frame)
+            else:
+                await handle(frame)
+        except Exception as error:
+            raise station.failure(error, frame) from error
+        if perf_counter_ns() - resumed > LONGEST_HOLD:
+            await checkpoint()
+            resumed = perf_counter_ns()
+
+
+async def _interruptibly(
+    station: Station, handle: Callable[[Frame], Awaitable[None]], frame: Frame
+) -> None:
+    with anyio.CancelScope() as scope:
+        station.busy, station.busy_turn = scope, frame.turn
+        try:
+            await handle(frame)
+        finally:
+            station.busy = None
+    if scope.cancelled_caught and station.inbox is not None:
+        station.inbox.count_drop("interrupted", 1)

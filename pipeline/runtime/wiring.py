@@ -1,0 +1,206 @@
+"""Wiring: a graph turned into plain function calls and inboxes.
+
+For each processor there is one `push`: called with a frame, it hands it to every edge that carries
+its type. A transform without an inbox is a function call away; a boundary is an inbox. Everything
+up to the next boundary therefore runs at once, in the task of whoever pushes. Inboxes that are
+full on the way are collected in `blocked`, and the task waits for them afterwards (`settle`), so
+that none of the functions in between has to be a coroutine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+
+import anyio
+
+from pipeline.errors import PipelineError, ProcessorFailure
+from pipeline.frames import Frame, Interruption
+from pipeline.graph import Edge, Graph, Node
+from pipeline.inbox import Inbox
+from pipeline.processor import Transform
+from pipeline.runtime.report import EdgeCount, Report
+
+Deliver = Callable[[Frame], None]
+Tap = Callable[[str, Frame], None]
+Taps = Mapping[type[Frame], Tap]
+
+
+class Station:
+    """A node while it runs."""
+
+    def __init__(self, node: Node, inbox: Inbox[Frame] | None) -> None:
+        self.node = node
+        self.name = node.name
+        self.processor = node.processor
+        self.inbox = inbox
+        self.open_inputs = sum(not edge.feedback for edge in node.incoming)
+        self.downstream: tuple[Station, ...] = ()
+        self.push: Deliver = _unwired
+        """Emit a frame that this processor gives."""
+        self.relay: Deliver = _unwired
+        """Emit a frame that passes it."""
+        self.busy: anyio.CancelScope | None = None
+        self.busy_turn = 0
+
+    def failure(self, error: Exception, frame: Frame | None = None) -> ProcessorFailure:
+        kind = type(frame) if frame is not None else None
+        return ProcessorFailure(self.name, error, frame=kind, place=self.node.place)
+
+
+class Wiring:
+    """All stations of a run, connected. `taps` see frames where they enter the graph."""
+
+    def __init__(self, graph: Graph, report: Report, taps: Taps) -> None:
+        self.report = report
+        self.blocked: list[tuple[Inbox[Frame], Frame]] = []
+        self.cut: set[int] = set()
+        self.latest_turn = 0
+        self._taps = taps
+        self._counts = {id(edge): _count(edge, report) for edge in graph.edges}
+        self.stations = {node.name: self._station(node) for node in graph.order}
+        for station in self.stations.values():
+            station.push = self._emitter(station, gives=True)
+            station.relay = self._emitter(station, gives=False)
+            station.downstream = tuple(self._behind(station))
+            if station.inbox is not None:
+                station.inbox.givers = tuple(e.source.ports.gives for e in station.node.incoming)
+
+    async def settle(self) -> None:
+        """Wait until the inboxes that were full have taken their frames."""
+        waiting = deque(self.blocked)
+        self.blocked.clear()
+        try:
+            while waiting:
+                inbox, frame = waiting[0]
+                await inbox.put(frame)
+                waiting.popleft()
+        finally:
+            for inbox, _ in waiting:
+                inbox.count_drop("run stopped", 1)
+
+    def interrupt(self, origin: Station, turn: int) -> None:
+        """Make `turn` stale and everything downstream of `origin` forget it, now."""
+        turn = turn or self.latest_turn
+        if turn in self.cut:
+            return
+        self.cut.add(turn)
+        for station in origin.downstream:
+            if not station.processor.plays_media:
+                continue
+            if station.inbox is not None:
+                station.inbox.discard_stale()
+            if station.busy is not None and station.busy_turn == turn:
+                station.busy.cancel()
+            try:
+                station.processor.interrupted(turn)
+            except Exception as error:
+                raise station.failure(error) from error
+
+    def _station(self, node: Node) -> Station:
+        if node.inbox is None:
+            return Station(node, None)
+
+        def count_drop(reason: str, frames: int) -> None:
+            self.report.drops[node.name, reason] += frames
+
+        cut = self.cut if node.processor.plays_media else set[int]()
+        return Station(node, Inbox(node.inbox, cut, count_drop))
+
+    def _behind(self, station: Station) -> Iterable[Station]:
+        found = [station]
+        for current in found:
+            for edge in current.node.outgoing:
+                target = self.stations[edge.target.name]
+                if target not in found:
+                    found.append(target)
+        return found[1:]
+
+    def _emitter(self, station: Station, *, gives: bool) -> Deliver:
+        routes: dict[type[Frame], tuple[Deliver, ...]] = {}
+
+        def emit(frame: Frame) -> None:
+            try:
+                targets = routes[type(frame)]
+            except KeyError:
+                targets = routes[type(frame)] = tuple(self._route(station, type(frame), gives))
+            for deliver in targets:
+                deliver(frame)
+
+        return emit
+
+    def _route(self, station: Station, kind: type, gives: bool) -> Iterable[Deliver]:
+        if not issubclass(kind, Frame):
+            raise station.failure(PipelineError(f"it gave a {kind.__name__}, which is not a frame"))
+        if issubclass(kind, Interruption):
+            yield lambda frame: self.interrupt(station, frame.turn)
+            return
+        if gives and not issubclass(kind, station.node.ports.takes):
+            for tapped, tap in self._taps.items():
+                if issubclass(kind, tapped):
+                    yield _to_tap(tap, station.name)
+        for edge in station.node.outgoing:
+            if issubclass(kind, edge.accepts):
+                yield self._deliver(edge, kind)
+
+    def _deliver(self, edge: Edge, kind: type[Frame]) -> Deliver:
+        target = self.stations[edge.target.name]
+        count = self._counts[id(edge)]
+        if target.inbox is not None:
+            return _to_inbox(target.inbox, count, self.blocked)
+        if issubclass(kind, edge.target.ports.takes):
+            return _to_transform(target, count)
+        return _past_transform(target, count)
+
+
+def _to_inbox(
+    inbox: Inbox[Frame], count: EdgeCount, blocked: list[tuple[Inbox[Frame], Frame]]
+) -> Deliver:
+    offer = inbox.offer
+
+    def deliver(frame: Frame) -> None:
+        count.frames += 1
+        if not offer(frame):
+            blocked.append((inbox, frame))
+
+    return deliver
+
+
+def _to_transform(target: Station, count: EdgeCount) -> Deliver:
+    process = cast(Callable[[Frame], Iterable[Frame]], cast(Transform, target.processor).process)
+    push = target.push
+
+    def deliver(frame: Frame) -> None:
+        count.frames += 1
+        try:
+            for given in process(frame):
+                push(given)
+        except ProcessorFailure:
+            raise
+        except Exception as error:
+            raise target.failure(error, frame) from error
+
+    return deliver
+
+
+def _past_transform(target: Station, count: EdgeCount) -> Deliver:
+    def deliver(frame: Frame) -> None:
+        count.frames += 1
+        target.relay(frame)
+
+    return deliver
+
+
+def _to_tap(tap: Tap, name: str) -> Deliver:
+    return lambda frame: tap(name, frame)
+
+
+def _count(edge: Edge, report: Report) -> EdgeCount:
+    count = EdgeCount(edge.source.name, edge.target.name)
+    report.edges.append(count)
+    return count
+
+
+def _unwired(frame: Frame) -> None:
+    raise RuntimeError("the graph is not wired yet")

@@ -1,0 +1,197 @@
+"""Settings: a processor's constructor arguments as a schema, and values checked against it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType, UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+
+from pipeline.errors import SettingError, did_you_mean
+
+_BESIDE_CONFIG = {"relative_to": "config"}
+
+InputPath = Annotated[str, msgspec.Meta(extra=_BESIDE_CONFIG)]
+"""A file to read. In a configuration a relative path starts from the configuration's folder."""
+
+OutputPath = Annotated[str, msgspec.Meta(extra={"relative_to": "working directory"})]
+"""A file to write. A relative path starts from the working directory."""
+
+CodeReference = Annotated[str, msgspec.Meta(extra={**_BESIDE_CONFIG, "code": True})]
+"""`./file.py:Name`, the file found like an `InputPath`, or `package.module:Name`."""
+
+
+class Setting(NamedTuple):
+    """One constructor argument."""
+
+    name: str
+    annotation: Any
+    required: bool
+    default: Any
+
+
+class Problem(NamedTuple):
+    """A value that does not fit: the path to it from the top of the settings."""
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+    hint: str = ""
+
+
+def read_settings(kind: type) -> dict[str, Setting]:
+    """The settings of a processor class. Raises SettingError where an annotation is missing."""
+    constructor = inspect.getattr_static(kind, "__init__")
+    if constructor is object.__init__:
+        return {}
+    hints = typing.get_type_hints(constructor, include_extras=True)
+    settings = {}
+    for parameter in list(inspect.signature(constructor).parameters.values())[1:]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.name not in hints:
+            raise SettingError(
+                f"{kind.__name__}.__init__: annotate `{parameter.name}` with its type"
+            )
+        required = parameter.default is parameter.empty
+        settings[parameter.name] = Setting(
+            parameter.name, hints[parameter.name], required, parameter.default
+        )
+    return settings
+
+
+def convert(
+    kind: type, values: Mapping[str, Any], base: Path
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Constructor arguments for `kind` from plain values, and everything that is wrong with them.
+
+    base: the folder that relative input paths start from.
+    """
+    settings = read_settings(kind)
+    arguments: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, value in values.items():
+        if name not in settings:
+            hint = did_you_mean(name, settings)
+            problems.append(Problem((name,), "unknown-setting", f'no setting "{name}"', hint))
+            continue
+        annotation = settings[name].annotation
+        converted, problem = convert_value(annotation, value, name)
+        if problem:
+            problems.append(problem)
+        else:
+            arguments[name] = _anchor(converted, annotation, base)
+    missing = [s.name for s in settings.values() if s.required and s.name not in values]
+    problems += [Problem((), "missing-setting", f'setting "{name}" is missing') for name in missing]
+    return arguments, problems
+
+
+def convert_value(annotation: Any, value: Any, name: str) -> tuple[Any, Problem | None]:
+    """A plain value as `annotation` wants it, or what is wrong with it."""
+    try:
+        return msgspec.convert(value, annotation), None
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$")
+        path = (name, *_path(where.rstrip("`")))
+        text = message[0].lower() + message[1:].replace("`", "")
+        return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {text}{_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    return f", not {value!r}" if isinstance(value, str | int | float | bool) else ""
+
+
+def _path(text: str) -> list[str | int]:
+    """msgspec's `.a[0].b` as keys; a `[...]`, which hides a key, ends it."""
+    keys: list[str | int] = []
+    for attribute, index in re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", text):
+        if index == "...":
+            break
+        keys.append(attribute or int(index))
+    return keys
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)[1:]
+
+
+def _anchor(value: Any, annotation: Any, base: Path) -> Any:
+    """Make relative input paths start from `base`, however deep they stand."""
+    arguments = get_args(annotation)
+    if isinstance(value, str) and get_origin(annotation) is Annotated:
+        extra: dict[str, Any] = {}
+        for meta in annotation.__metadata__:
+            extra.update(getattr(meta, "extra", None) or {})
+        if extra.get("relative_to") != "config" or (extra.get("code") and ".py" not in value):
+            return value
+        return str(base / value)
+    if get_origin(annotation) is Annotated:
+        return _anchor(value, arguments[0], base)
+    if get_origin(annotation) in (Union, UnionType):
+        for choice in arguments:
+            value = _anchor(value, choice, base)
+        return value
+    if isinstance(value, list) and arguments:
+        return [_anchor(item, arguments[0], base) for item in value]
+    if isinstance(value, dict) and len(arguments) == 2:
+        return {key: _anchor(item, arguments[1], base) for key, item in value.items()}
+    return value
+
+
+def load_code(reference: str) -> Any:
+    """What `file.py:Name` or `package.module:Name` names; without `:Name`, the module itself.
+
+    Raises SettingError if there is no such file, module or name, or if importing it fails.
+    """
+    where, separator, name = reference.rpartition(":")
+    if not separator:
+        where, name = reference, ""
+    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    if not name:
+        return module
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        public = [n for n in vars(module) if not n.startswith("_")]
+        raise SettingError(
+            f'there is no "{name}" in {where}', hint=did_you_mean(name, public)
+        ) from None
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise SettingError(f"there is no file {path}")
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    name = f"_pipeline_{path.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SettingError(f"{path} is not a Python file")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise SettingError(f"importing {path} failed: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise SettingError(f'there is no module "{name}"') from None
+        raise SettingError(f"importing {name} failed: {error}") from error
+    except Exception as error:
+        raise SettingError(f"importing {name} failed: {type(error).__name__}: {error}") from error

@@ -1,0 +1,48 @@
+"""Arithmetic on int16 PCM of shape (n, channels)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import SECOND
+
+Samples = NDArray[np.int16]
+
+
+def mix(samples: Samples, channels: int) -> Samples:
+    """The same sound with another number of channels: averaged to mono, or mono repeated.
+
+    Raises ValueError where neither applies.
+    """
+    have = samples.shape[1]
+    if have == channels:
+        return samples
+    if channels == 1:
+        mono: Samples = np.rint(samples.mean(axis=1, keepdims=True)).astype(np.int16)
+        return mono
+    if have == 1:
+        return np.repeat(samples, channels, axis=1)
+    raise ValueError(f"cannot turn {have} channels into {channels}")
+
+
+def from_float(samples: NDArray[np.float32]) -> Samples:
+    """Floats in -1..1 as int16; what is outside is clipped, never wrapped."""
+    scaled = np.rint(samples * np.float32(32768))
+    clipped: Samples = np.clip(scaled, -32768, 32767).astype(np.int16)
+    return clipped
+
+
+def silence(count: int, channels: int = 1) -> Samples:
+    """`count` samples of silence."""
+    return np.zeros((count, channels), np.int16)
+
+
+def count_of(nanoseconds: int, rate: int) -> int:
+    """The number of samples nearest to a length of time."""
+    return (nanoseconds * rate + SECOND // 2) // SECOND
+
+
+def nanoseconds_of(count: int, rate: int) -> int:
+    """The length of `count` samples, rounded down."""
+    return count * SECOND // rate

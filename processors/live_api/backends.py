@@ -1,0 +1,103 @@
+"""Where the Live API is, and how one gets in: addresses, credentials, model names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from anyio import to_thread
+
+from pipeline import SettingError
+
+DEFAULT_MODEL = {
+    "local": "models/local-live-api",
+    "gemini_api": "gemini-3.8-live",
+    "vertex": "gemini-live-2.5-flash-native-audio",
+}
+KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+GEMINI_API_PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+VERTEX_PATH = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+
+class Backend(NamedTuple):
+    """An address, the headers that let one in, and the model's name on the wire."""
+
+    url: str
+    headers: Mapping[str, str]
+    model: str
+
+    def __repr__(self) -> str:
+        return (
+            f"Backend(url={self.url!r}, headers=<{len(self.headers)} hidden>, model={self.model!r})"
+        )
+
+
+def local(url: str, model: str | None) -> Backend:
+    """The local Live API, or another server at a given address."""
+    return Backend(url, {}, model or DEFAULT_MODEL["local"])
+
+
+def gemini_api(model: str | None, url: str | None = None) -> Backend:
+    """The Gemini API; the key comes from the environment and travels in a header."""
+    key = api_key()
+    if key is None:
+        raise SettingError(
+            "the Gemini API needs a key", hint=f"set the environment variable {KEY_VARIABLES[0]}"
+        )
+    name = model or DEFAULT_MODEL["gemini_api"]
+    return Backend(
+        url or f"wss://generativelanguage.googleapis.com{GEMINI_API_PATH}",
+        {"x-goog-api-key": key},
+        name if "/" in name else f"models/{name}",
+    )
+
+
+async def vertex(model: str | None, project: str | None, location: str, url: str | None) -> Backend:
+    """Vertex AI; Google credentials are refreshed in a thread. Raises SettingError without them."""
+    credentials, found_project = await to_thread.run_sync(_google_credentials)
+    project = project or found_project
+    if project is None:
+        raise SettingError("Vertex AI needs a project", setting="project")
+    headers = {"Authorization": f"Bearer {credentials.token}"}
+    if getattr(credentials, "quota_project_id", None):
+        headers["x-goog-user-project"] = credentials.quota_project_id
+    host = (
+        "aiplatform.googleapis.com"
+        if location == "global"
+        else f"{location}-aiplatform.googleapis.com"
+    )
+    return Backend(
+        url or f"wss://{host}{VERTEX_PATH}",
+        headers,
+        vertex_model(model or DEFAULT_MODEL["vertex"], project, location),
+    )
+
+
+def vertex_model(model: str, project: str, location: str) -> str:
+    """The full resource name, which is the only form that Vertex accepts."""
+    if model.startswith("projects/"):
+        return model
+    name = model.rpartition("/")[2]
+    return f"projects/{project}/locations/{location}/publishers/google/models/{name}"
+
+
+def api_key() -> str | None:
+    """The key of the Gemini API, if the environment has one."""
+    return next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), None)
+
+
+def _google_credentials() -> tuple[Any, str | None]:
+    import google.auth
+    import google.auth.exceptions
+    import google.auth.transport.requests
+
+    credentials: Any
+    try:
+        credentials, project = google.auth.default(scopes=[SCOPE])
+        credentials.refresh(google.auth.transport.requests.Request())
+    except google.auth.exceptions.GoogleAuthError as error:
+        hint = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
+        raise SettingError(f"no Google credentials: {error}", hint=hint) from None
+    return credentials, project

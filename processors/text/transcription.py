@@ -1,0 +1,48 @@
+"""What was said, written down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from pipeline import SECOND, OutputPath, SettingError, Sink, Transcript
+
+
+class TranscriptionSink(Sink):
+    """Writes one JSON object per utterance and line: speaker, text, start and end in seconds.
+
+    Start and end are on the run's clock; `"interrupted": true` marks what was cut short. Every
+    line is with the system as soon as its utterance is over.
+
+    path: the file (.jsonl), replaced if it exists.
+    """
+
+    def __init__(self, path: OutputPath) -> None:
+        self.path = Path(path)
+        self._file: IO[bytes] | None = None
+
+    def check(self) -> None:
+        if self.path.is_dir():
+            raise SettingError(f"{self.path} is a folder", setting="path")
+
+    async def lifespan(self) -> AsyncIterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("wb", buffering=0) as self._file:
+            self.context.wrote(str(self.path))
+            yield
+
+    async def consume(self, frame: Transcript) -> None:
+        if not frame.final or self._file is None:
+            return
+        row = {
+            "speaker": frame.speaker.value,
+            "text": frame.text,
+            "start": round(frame.pts / SECOND, 3),
+            "end": round(frame.end / SECOND, 3),
+        }
+        if frame.interrupted:
+            row["interrupted"] = True
+        self._file.write(msgspec.json.encode(row) + b"\n")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import anyio
 import msgspec
-from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio import CancelScope, to_thread
 from msgspec import Meta
 
 from pipeline import (
@@ -72,12 +72,12 @@ class ToolDispatcher(Duplex):
     ) -> None:
         declarations = tuple(tool.declaration() for tool in self.tools.values())
         await outbox.send(ToolsDeclared(declarations))
-        limiter = CapacityLimiter(self.at_once)
+        slots = anyio.Semaphore(self.at_once)
         async with anyio.create_task_group() as group:
             async for frame in inbox:
                 if isinstance(frame, ToolCall):
                     scope = self._running[frame.id] = CancelScope()
-                    group.start_soon(self._answer, frame, outbox, limiter, scope)
+                    group.start_soon(self._answer, frame, outbox, slots, scope)
                 else:
                     for id in frame.ids:
                         if id in self._running:
@@ -87,26 +87,27 @@ class ToolDispatcher(Duplex):
         self,
         call: ToolCall,
         outbox: Outbox[ToolResult],
-        limiter: CapacityLimiter,
+        slots: anyio.Semaphore,
         scope: CancelScope,
     ) -> None:
         began = self.context.now()
         with scope:
-            response = await self._call(call, limiter)
+            response = await self._call(call, slots)
             self._running.pop(call.id, None)
             now = self.context.now()
             self.context.measured("tool", now - began)
             await outbox.send(ToolResult(call.id, call.name, response, pts=now, turn=call.turn))
         self._running.pop(call.id, None)
 
-    async def _call(self, call: ToolCall, limiter: CapacityLimiter) -> dict[str, Any]:
+    async def _call(self, call: ToolCall, slots: anyio.Semaphore) -> dict[str, Any]:
         """The response to a call; every error becomes one."""
         if call.name not in self.tools:
             known = ", ".join(sorted(self.tools))
             return {"error": f'there is no function "{call.name}"; there are: {known}'}
         try:
-            with anyio.fail_after(self.timeout_s):
-                output = await _invoke(self.tools[call.name], call.arguments, limiter)
+            async with slots:
+                with anyio.fail_after(self.timeout_s):
+                    output = await _invoke(self.tools[call.name], call.arguments)
             return {"output": msgspec.to_builtins(output, str_keys=True)}
         except ToolArgumentError as error:
             return {"error": str(error)}
@@ -118,12 +119,11 @@ class ToolDispatcher(Duplex):
             return {"error": f"{type(error).__name__}: {error}"}
 
 
-async def _invoke(tool: Tool, arguments: Mapping[str, Any], limiter: CapacityLimiter) -> Any:
+async def _invoke(tool: Tool, arguments: Mapping[str, Any]) -> Any:
     bound = partial(tool.function, **tool.bind(arguments))
     if tool.is_async:
-        async with limiter:
-            return await bound()
-    return await to_thread.run_sync(bound, abandon_on_cancel=True, limiter=limiter)
+        return await bound()
+    return await to_thread.run_sync(bound, abandon_on_cancel=True)
 
 
 def _functions(reference: str) -> list[Any]:

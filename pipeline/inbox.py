@@ -109,12 +109,15 @@ class Inbox(Generic[T]):
             if self._took(frame):
                 return frame
 
-    async def late(self) -> AsyncIterator[T]:
+    def late(self) -> AsyncIterator[T]:
         """Frames that come back through a cycle after the inputs have ended; has no end itself."""
+        return _Late(self)
+
+    async def _receive_late(self) -> T:
         while True:
-            frame = await self._late_receiver.receive()
+            frame: T = await self._late_receiver.receive()
             if self._took(frame):
-                yield frame
+                return frame
 
     def count_givers(self, kind: type[Frame]) -> int:
         """How many processors upstream can send frames of this type."""
@@ -244,6 +247,19 @@ class Inbox(Generic[T]):
             self._sender.send_nowait(frame)
             self._held += _length(frame) if self._longest is not None else 0
         self.depth += len(frames)
+
+
+class _Late(Generic[T]):
+    """A class, not an async generator, so that a loop over it may be left at any point."""
+
+    def __init__(self, inbox: Inbox[T]) -> None:
+        self._inbox = inbox
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        return await self._inbox._receive_late()
 
 
 def _stream(

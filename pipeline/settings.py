@@ -12,7 +12,7 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
@@ -28,6 +28,12 @@ OutputPath = Annotated[str, msgspec.Meta(extra={"relative_to": "working director
 
 CodeReference = Annotated[str, msgspec.Meta(extra={**_BESIDE_CONFIG, "code": True})]
 """`./file.py:Name`, the file found like an `InputPath`, or `package.module:Name`."""
+
+
+class FromVariable(str):
+    """A text that came from outside, in which a number is spelled as text."""
+
+    __slots__ = ()
 
 
 class Setting(NamedTuple):
@@ -97,17 +103,48 @@ def convert(
 
 def convert_value(annotation: Any, value: Any, name: str) -> tuple[Any, Problem | None]:
     """A plain value as `annotation` wants it, or what is wrong with it."""
+    plain, from_variable = _plain(value)
     try:
-        return msgspec.convert(value, annotation), None
+        return msgspec.convert(plain, annotation, strict=not from_variable), None
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$")
         path = (name, *_path(where.rstrip("`")))
+        found = _look_up(value, path[1:])
+        if message.startswith("Invalid enum value"):
+            hint = did_you_mean(str(found), _choices(annotation))
+            return None, Problem(
+                path, "wrong-setting", f"{_dotted(path)}: {found!r} is none of its values", hint
+            )
         text = message[0].lower() + message[1:].replace("`", "")
-        return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {text}{_shown(value)}")
+        shown = f", not {found!r}" if isinstance(found, str | int | float | bool) else ""
+        return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {text}{shown}")
 
 
-def _shown(value: Any) -> str:
-    return f", not {value!r}" if isinstance(value, str | int | float | bool) else ""
+def _plain(value: Any) -> tuple[Any, bool]:
+    """A copy with ordinary strings, and whether some of it came from a variable."""
+    if isinstance(value, dict):
+        items = {key: _plain(item) for key, item in value.items()}
+        return {key: item for key, (item, _) in items.items()}, any(x for _, x in items.values())
+    if isinstance(value, list):
+        parts = [_plain(item) for item in value]
+        return [item for item, _ in parts], any(x for _, x in parts)
+    return (str(value), True) if isinstance(value, FromVariable) else (value, False)
+
+
+def _look_up(value: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _choices(annotation: Any) -> list[str]:
+    """The values of every `Literal` in an annotation, those of a structure's fields included."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        fields = typing.get_type_hints(annotation, include_extras=True).values()
+        return [choice for field in fields for choice in _choices(field)]
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
 
 
 def _path(text: str) -> list[str | int]:

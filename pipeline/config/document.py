@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import ConfigError, Finding, Place
+from pipeline.settings import FromVariable
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value from the top of a document."""
@@ -28,7 +29,8 @@ class Document:
     """The values of a YAML text (`data`) and their places.
 
     `${NAME}` and `${NAME:-default}` in scalars are replaced from `variables`, after parsing: a
-    value can never change the structure. `$$` stands for a dollar sign.
+    value can never change the structure, and becomes a number only where a setting is one. `$$`
+    stands for a dollar sign.
     Raises ConfigError with everything that is wrong.
     """
 
@@ -41,7 +43,6 @@ class Document:
         self._findings: list[Finding] = []
         self._count = 0
         self._constructor = yaml.constructor.SafeConstructor()
-        self._resolver: Any = yaml.resolver.Resolver()
         root = self._compose(text)
         self.data: Any = None if root is None else self._convert(root, ())
         if self._findings:
@@ -69,8 +70,14 @@ class Document:
             mark = error.problem_mark or error.context_mark
             place = self._at(mark) if mark else Place(self.file, 1, 1)
             what = " ".join(part for part in (error.problem, error.context) if part)
-            raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place)]) from None
-        except (yaml.YAMLError, RecursionError) as error:
+            line = text.splitlines()[place.line - 1 : place.line]
+            hint = (
+                'within {} or [] write "${NAME}", in quotation marks'
+                if "${" in "".join(line)
+                else ""
+            )
+            raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place, hint)]) from None
+        except (yaml.YAMLError, UnicodeError, RecursionError) as error:
             what = " ".join(str(error).split()) or "nested too deeply"
             place = Place(self.file, 1, 1)
             raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place)]) from None
@@ -114,11 +121,9 @@ class Document:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         if "$" in node.value:
-            value = _VARIABLE.sub(lambda found: self._substitute(found, node), node.value)
-            tag = node.tag
-            if node.style is None:  # unquoted: what it says decides its type, as without a variable
-                tag = self._resolver.resolve(yaml.ScalarNode, value, (True, False))
-            node = yaml.ScalarNode(tag, value, node.start_mark, node.end_mark, node.style)
+            return FromVariable(
+                _VARIABLE.sub(lambda found: self._substitute(found, node), node.value)
+            )
         try:
             return self._constructor.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:

@@ -33,7 +33,8 @@ class Run:
     ) -> None:
         self.graph = graph
         self.report = Report()
-        self.wiring = Wiring(graph, self.report, taps or {})
+        self.wiring: Wiring
+        self._taps = taps or {}
         self._drain_seconds = drain_seconds
         self._scope = anyio.CancelScope()
         self._sources: list[tasks.SourceTask] = []
@@ -61,6 +62,7 @@ class Run:
         findings = self.graph.check()
         if findings:
             raise ConfigError(findings)
+        self.wiring = Wiring(self.graph, self.report, self._taps)
         stations = list(self.wiring.stations.values())
         try:
             with self._scope:
@@ -131,18 +133,20 @@ class Run:
     async def _lifespan(self, station: Station) -> AsyncIterator[None]:
         """Open a processor; let it close within a time limit even when the run is cancelled."""
         processor = station.processor
+        scope = anyio.CancelScope()
         try:
-            with anyio.CancelScope() as scope:
+            with scope:
                 async with asynccontextmanager(type(processor).lifespan)(processor):
                     try:
                         yield
                     finally:
                         scope.shield = True
                         scope.deadline = anyio.current_time() + CLOSE_SECONDS
-            if scope.cancelled_caught:
-                processor.context.log.warning("did not close within %g s", CLOSE_SECONDS)
         except Exception as error:
             raise _as_failure(error, station) from None
+        finally:
+            if scope.cancel_called:
+                processor.context.log.warning("did not close within %g s", CLOSE_SECONDS)
 
     def _finish_sources(self) -> None:
         for source in self._sources:

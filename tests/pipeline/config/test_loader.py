@@ -1,0 +1,169 @@
+"""Loading configurations: what is right gives a graph, what is wrong gives located findings."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import ConfigError, Graph, InboxSettings, load
+from pipeline.config import loads
+from processors.audio.resampler import Resampler
+
+CUSTOM = """
+from collections.abc import AsyncIterator
+from pipeline import AudioFrame, SettingError, Sink, Source
+
+class Tone(Source):
+    def __init__(self, hertz: float, rate: int = 16000) -> None:
+        if hertz > rate / 2:
+            raise SettingError("too high", setting="hertz", hint="at most half the rate")
+        self.hertz = hertz
+    async def frames(self) -> AsyncIterator[AudioFrame]:
+        yield
+
+class Void(Sink):
+    async def consume(self, frame: AudioFrame) -> None: ...
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "custom.py").write_text(CUSTOM)
+    return tmp_path
+
+
+def graph_of(text: str, folder: Path, **variables: str) -> Graph:
+    return loads(text, file="x.yaml", base=folder, variables=variables)
+
+
+def errors(text: str, folder: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        graph_of(text, folder)
+    return [str(finding) for finding in caught.value.findings]
+
+
+GOOD = """
+processors:
+  tone: {use: "./custom.py:Tone", hertz: "${HERTZ:-440}"}
+  to_8k:
+    use: resampler
+    rate: 8000
+    inbox: {ms: 100, policy: drop_oldest}
+  void: {use: ./custom.py:Void}
+flow:
+  - tone -> to_8k -> void
+"""
+
+
+def test_a_configuration_gives_a_graph(folder: Path) -> None:
+    graph = graph_of(GOOD, folder, HERTZ="1e3")
+    assert [str(edge) for edge in graph.edges] == ["tone -> to_8k", "to_8k -> void"]
+    resampler = graph.nodes["to_8k"].processor
+    assert isinstance(resampler, Resampler)
+    assert resampler.rate == 8000
+    assert graph.nodes["to_8k"].inbox == InboxSettings(ms=100, policy="drop_oldest")
+    assert vars(graph.nodes["tone"].processor)["hertz"] == 1000.0
+    assert str(graph.nodes["to_8k"].place) == "x.yaml:4:3"
+    assert str(graph.edges[1].place) == "x.yaml:10:22"
+
+
+def test_a_file_is_loaded_relative_to_itself(folder: Path) -> None:
+    file = folder / "good.yaml"
+    file.write_text(GOOD)
+    assert list(load(file).nodes) == ["tone", "to_8k", "void"]
+
+
+def test_a_file_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "no.yaml")
+    assert str(caught.value) == (
+        f"error[unreadable] cannot read {folder / 'no.yaml'}: No such file or directory"
+    )
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(folder)
+
+
+def test_a_file_that_is_not_text(folder: Path) -> None:
+    (folder / "x.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"x\.yaml is not UTF-8 text"):
+        load(folder / "x.yaml")
+
+
+def test_everything_wrong_with_the_processors_is_found_at_once(folder: Path) -> None:
+    text = """\
+processors:
+  tone: {use: ./custom.py:Tone, hertz: loud, rat: 1}
+  high: {use: ./custom.py:Tone, hertz: 9000}
+  up:   {use: reampler, rate: 8000}
+  gate: {use: vad_gate, inbox: {frames: 0}}
+  res:  {use: resampler}
+  none: {rate: 1}
+  word: text
+flow:
+  - tone -> up -> void
+"""
+    assert errors(text, folder) == [
+        "x.yaml:2:40: error[wrong-setting] \"tone\": hertz: expected float, got str, not 'loud'",
+        'x.yaml:2:46: error[unknown-setting] "tone": no setting "rat"; did you mean "rate"?',
+        'x.yaml:3:40: error[wrong-setting] "high": too high; at most half the rate',
+        'x.yaml:4:15: error[unknown-processor] no processor "reampler"; did you mean "resampler"?',
+        'x.yaml:5:41: error[wrong-setting] "gate": inbox.frames: expected int >= 1, not 0',
+        'x.yaml:6:3: error[missing-setting] "res": setting "rate" is missing',
+        'x.yaml:7:9: error[missing-use] "none" needs `use:` with the name of a processor; write '
+        "{use: resampler, ...}",
+        'x.yaml:8:9: error[missing-use] "word" needs `use:` with the name of a processor; write '
+        "{use: resampler, ...}",
+    ]
+
+
+def test_mistakes_in_the_flow_are_located(folder: Path) -> None:
+    text = """\
+processors:
+  tone: {use: ./custom.py:Tone, hertz: 440}
+  void: {use: ./custom.py:Void}
+flow:
+  - tone -> vod
+  - "tone -> void -> "
+"""
+    assert errors(text, folder) == [
+        'x.yaml:5:13: error[unknown-node] no processor is named "vod"; did you mean "void"?',
+        "x.yaml:6:21: error[flow-syntax] a processor's name is missing at the end",
+        'x.yaml:2:3: error[unused] "tone" is not in the flow; add it to a chain or delete it',
+        'x.yaml:3:3: error[unused] "void" is not in the flow; add it to a chain or delete it',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["x.yaml:1:1: error[config] a configuration has `processors:` and `flow:`"]),
+        ("- a", ["x.yaml:1:1: error[config] a configuration has `processors:` and `flow:`"]),
+        ("processors: {}\nflow: a -> b", [
+            "x.yaml:1:13: error[config] `processors:` must be names with their settings",
+            "x.yaml:2:7: error[config] `flow:` must be a list of chains",
+        ]),
+        ("procesors: {a: {}}\nflow: [3]", [
+            'x.yaml:1:1: error[unknown-key] no key "procesors" here; did you mean "processors"?',
+            "x.yaml:1:1: error[config] `processors:` is missing",
+            "x.yaml:2:8: error[flow-syntax] a chain is text: `a -> b -> c`",
+        ]),
+    ],
+)  # fmt: skip
+def test_the_top_of_a_configuration(text: str, expected: list[str], folder: Path) -> None:
+    assert errors(text, folder) == expected
+
+
+def test_a_wrong_rate_on_an_edge_is_found_by_the_check(folder: Path) -> None:
+    text = """\
+processors:
+  to_8k:  {use: resampler, rate: 8000}
+  tone:   {use: ./custom.py:Tone, hertz: 440}
+  gemini: {use: live_api}
+  void:   {use: ./custom.py:Void}
+flow:
+  - tone -> to_8k -> gemini -> void
+"""
+    assert [str(finding) for finding in graph_of(text, folder).check()] == [
+        'x.yaml:7:22: error[format-mismatch] "to_8k -> gemini": to_8k gives audio of 8000 Hz any '
+        "channels, gemini takes 16000 Hz mono; put a resampler between them: {use: resampler, "
+        "rate: 16000, channels: 1}"
+    ]

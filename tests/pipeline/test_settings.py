@@ -1,0 +1,142 @@
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+
+from pipeline import CodeReference, InputPath, OutputPath, SettingError, load_code
+from pipeline.settings import FromVariable, convert, read_settings
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    size: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class Example:
+    def __init__(
+        self,
+        rate: Annotated[int, msgspec.Meta(ge=8000)],
+        path: InputPath | None = None,
+        out: OutputPath = "x.wav",
+        code: list[CodeReference] | None = None,
+        mode: Literal["a", "b"] = "a",
+        inner: Inner | None = None,
+        gain: float = 1.0,
+    ) -> None: ...
+
+
+def problems(**values: Any) -> list[tuple[tuple[str | int, ...], str, str, str]]:
+    return [tuple(problem) for problem in convert(Example, values, Path())[1]]  # type: ignore[misc]
+
+
+def test_settings_are_the_constructor_arguments() -> None:
+    settings = read_settings(Example)
+    assert list(settings) == ["rate", "path", "out", "code", "mode", "inner", "gain"]
+    assert settings["rate"].required
+    assert settings["out"].default == "x.wav"
+
+
+def test_a_class_without_a_constructor_has_none() -> None:
+    class Plain: ...
+
+    assert read_settings(Plain) == {}
+
+
+def test_an_argument_without_a_type_is_refused() -> None:
+    class Untyped:
+        def __init__(self, rate) -> None: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(SettingError, match="annotate `rate` with its type"):
+        read_settings(Untyped)
+
+
+def test_values_are_converted_and_input_paths_start_beside_the_config() -> None:
+    arguments, wrong = convert(
+        Example,
+        {
+            "rate": 16_000,
+            "path": "a.wav",
+            "out": "b.wav",
+            "code": ["./t.py:f", "package.t:f", "t.py"],
+            "gain": 2,
+            "inner": {"size": 3},
+        },
+        Path("conf"),
+    )
+    assert wrong == []
+    assert arguments == {
+        "rate": 16_000,
+        "path": "conf/a.wav",
+        "out": "b.wav",
+        "code": ["conf/t.py:f", "package.t:f", "conf/t.py"],
+        "gain": 2.0,
+        "inner": Inner(3),
+    }
+
+
+def test_text_from_a_variable_becomes_what_the_setting_is() -> None:
+    arguments, wrong = convert(
+        Example, {"rate": FromVariable("16000"), "out": FromVariable("8")}, Path()
+    )
+    assert wrong == []
+    assert arguments == {"rate": 16_000, "out": "8"}
+    assert type(arguments["out"]) is str
+    [(_, _, message, _)] = problems(rate=FromVariable("fast"))
+    assert message == "rate: expected int, got str, not 'fast'"
+    [(_, _, message, _)] = problems(rate="16000")
+    assert message == "rate: expected int, got str, not '16000'"
+
+
+def test_absolute_paths_stay() -> None:
+    assert convert(Example, {"rate": 8000, "path": "/a.wav"}, Path("conf"))[0]["path"] == "/a.wav"
+
+
+def test_everything_wrong_is_found_at_once() -> None:
+    assert problems(rat=1, gain="loud", mode="c", inner={"size": 0}) == [
+        (("rat",), "unknown-setting", 'no setting "rat"', 'did you mean "rate"?'),
+        (("gain",), "wrong-setting", "gain: expected float, got str, not 'loud'", ""),
+        (("mode",), "wrong-setting", "mode: 'c' is none of its values", "there are: a, b"),
+        (("inner", "size"), "wrong-setting", "inner.size: expected int >= 1, not 0", ""),
+        ((), "missing-setting", 'setting "rate" is missing', ""),
+    ]
+
+
+def test_the_place_of_an_item_in_a_list() -> None:
+    [(path, *_)] = problems(rate=8000, code=["a.py", 3])
+    assert path == ("code", 1)
+
+
+def test_load_code_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "thing.py"
+    file.write_text("def hello(): return 'hello'\n")
+    assert load_code(f"{file}:hello")() == "hello"
+    assert load_code(str(file)).hello is load_code(f"{file}:hello")
+
+
+def test_load_code_from_a_module() -> None:
+    assert load_code("json:dumps") is sys.modules["json"].dumps
+
+
+@pytest.mark.parametrize(
+    ("reference", "message", "hint"),
+    [
+        ("missing.py:x", "there is no file missing.py", ""),
+        ("no_such_package.sub:x", 'there is no module "no_such_package.sub"', ""),
+        ("json:dump_s", 'there is no "dump_s" in json', 'did you mean "dumps"?'),
+    ],
+)
+def test_code_that_is_not_there(reference: str, message: str, hint: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        load_code(reference)
+    assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_code_that_cannot_be_imported(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("1 / 0\n")
+    message = f"importing {file} failed: ZeroDivisionError: division by zero"
+    for _ in range(2):
+        with pytest.raises(SettingError) as caught:
+            load_code(f"{file}:x")
+        assert str(caught.value) == message

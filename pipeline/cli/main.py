@@ -12,7 +12,9 @@ Exit status: 0 done; 1 a processor failed; 2 the input is wrong, nothing was run
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(pipeline.__version__, "-V", "--version", message="%(prog)s %(version)s")
+@click.version_option(
+    pipeline.__version__, "-V", "--version", prog_name="pipeline", message="%(prog)s %(version)s"
+)
 def main() -> None:
     """Talk with a machine in real time: run graphs of frame processors, wired in YAML."""
 

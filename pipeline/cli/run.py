@@ -12,7 +12,7 @@ from rich.console import Console
 from pipeline.cli.summary import print_summary
 from pipeline.cli.talk import Talk
 from pipeline.config import load
-from pipeline.errors import ConfigError, ProcessorFailure
+from pipeline.errors import ConfigError, PipelineError, ProcessorFailure
 from pipeline.graph import Graph
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
@@ -48,11 +48,17 @@ def run_config(path: str, *, debug: bool, drain_seconds: float) -> int:
 
 async def _run(graph: Graph, talk: Talk, drain_seconds: float, stopped_by: list[int]) -> Report:
     run = Run(graph, taps=talk.taps, drain_seconds=drain_seconds)
+    outcome: Report | PipelineError
     async with anyio.create_task_group() as group:
         group.start_soon(_obey_signals, run, talk.note, stopped_by)
-        report = await run.execute()
+        try:
+            outcome = await run.execute()
+        except PipelineError as error:  # raised outside, or the task group would wrap it
+            outcome = error
         group.cancel_scope.cancel()
-    return report
+    if isinstance(outcome, PipelineError):
+        raise outcome
+    return outcome
 
 
 async def _obey_signals(run: Run, note: Callable[[str], None], stopped_by: list[int]) -> None:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,9 +61,7 @@ def test_what_cannot_be_read_is_located(text: str, message: str, at: int) -> Non
 @given(st.lists(NAMES, min_size=2, max_size=6), st.text(alphabet=" \t", max_size=3))
 def test_any_spacing_reads_the_same(names: list[str], space: str) -> None:
     links = parse_chain(f"{space}->{space}".join(names) + space)
-    assert [(link.source, link.target) for link in links] == list(
-        zip(names, names[1:], strict=False)
-    )
+    assert [(link.source, link.target) for link in links] == list(pairwise(names))
     text = f"{space}->{space}".join(names)
     assert all(text[link.source_at :].startswith(link.source) for link in links)
 

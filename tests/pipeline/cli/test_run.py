@@ -1,0 +1,218 @@
+"""`pipeline run` as a person at a terminal meets it: messages, exit statuses, signals."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.cli.main import main
+
+CUSTOM = """
+import anyio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from pipeline import *
+
+class Ticks(Source):
+    async def frames(self) -> AsyncIterator[TextFrame]:
+        while True:
+            yield TextFrame("tick")
+            await anyio.sleep(0.01)
+
+class Broken(Transform):
+    def process(self, frame: TextFrame) -> Iterator[Transcript]:
+        yield Transcript("something was said", Speaker.USER, final=False)
+        raise ValueError("boom")
+
+class Slow(Sink):
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+    async def lifespan(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            self.context.log.info("closed")
+    async def consume(self, frame: TextFrame | Transcript) -> None:
+        self.context.log.info("got one")
+        await anyio.sleep(self.seconds)
+"""
+
+TYPED = """
+processors:
+  typed: {use: text_source, lines: [hello there]}
+  gemini: {use: live_api, modality: text}
+  words: {use: transcription_sink, path: words.jsonl}
+flow: [typed -> gemini -> words]
+"""
+
+BROKEN = """
+processors:
+  typed: {use: text_source, lines: [hello]}
+  broken: {use: ./custom.py:Broken}
+  slow: {use: ./custom.py:Slow}
+flow: [typed -> broken -> slow]
+"""
+
+ENDLESS = """
+processors:
+  ticks: {use: ./custom.py:Ticks}
+  slow: {use: ./custom.py:Slow, seconds: SECONDS}
+flow: [ticks -> slow]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "custom.py").write_text(CUSTOM)
+    (tmp_path / "typed.yaml").write_text(TYPED)
+    (tmp_path / "broken.yaml").write_text(BROKEN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pipeline(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_words_and_a_summary_on_standard_error_and_nothing_on_standard_output() -> None:
+    result = pipeline("run", "typed.yaml")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    lines = [line.rstrip() for line in result.stderr.splitlines()]
+    assert lines[0].startswith(
+        "  no backend is configured: talking to the local Live API, a simulation, on port "
+    )
+    assert lines[1:3] == [
+        " user  hello there",
+        "model  This is a simulation of the Live API. You wrote: hello there",
+    ]
+    summary = {line.split("  ")[0].strip(): line.split()[-1] for line in lines[3:] if line}
+    assert summary["turns"] == "1"
+    assert summary["typed -> gemini"] == "1"
+    assert summary["dropped"] == "nothing"
+    assert summary["wrote"] == "words.jsonl"
+
+
+def test_a_failure_is_one_message_with_processor_frame_and_line() -> None:
+    result = pipeline("run", "broken.yaml")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        'broken.yaml:4:3: processor "broken" failed on TextFrame: ValueError: boom'
+    )
+    assert result.stderr.splitlines()[0] == " user  something was said"
+    assert "Traceback" not in result.stderr
+
+
+def test_the_traceback_comes_with_debug() -> None:
+    result = pipeline("run", "--debug", "broken.yaml")
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+    assert 'raise ValueError("boom")' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "error[unreadable] cannot read x.yaml: No such file or directory"),
+        ("a: [", "x.yaml:2:1: error[yaml] not valid YAML: did not find expected node content"),
+        (TYPED.replace("text_source", "text_sorce"), "x.yaml:3:16: error[unknown-processor]"),
+        (TYPED.replace("lines", "line"), 'x.yaml:3:29: error[unknown-setting] "typed": no setting'),
+        (TYPED.replace("[hello there]", "3"), 'x.yaml:3:36: error[wrong-setting] "typed": lines:'),
+        (TYPED.replace("lines: [hello there]", "path: no.txt"), "error[environment]"),
+        (TYPED.replace("-> words", "-> words -> gemini"), "error[out-of-sink]"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_done(
+    text: str | None, message: str, folder: Path
+) -> None:
+    if text is not None:
+        (folder / "x.yaml").write_text(text)
+    result = pipeline("run", "x.yaml")
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr.splitlines()[0]
+    assert "Traceback" not in result.stderr
+    assert not (folder / "words.jsonl").exists()
+
+
+def test_a_wrong_command_line_has_status_2() -> None:
+    assert pipeline("run").exit_code == 2
+    assert pipeline("rum", "x.yaml").exit_code == 2
+    assert pipeline("run", "--drain", "-1", "typed.yaml").exit_code == 2
+
+
+def test_help_and_version() -> None:
+    assert pipeline("--version").output == "pipeline 0.1.0\n"
+    assert "Exit status" in pipeline("--help").output
+
+
+class Running:
+    """The command in a process of its own, up to the moment when it shows a text."""
+
+    def __init__(self, seconds: str, *arguments: str) -> None:
+        Path("x.yaml").write_text(ENDLESS.replace("SECONDS", seconds))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "run", *arguments, "x.yaml"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.seen: list[str] = []
+
+    def wait_for(self, text: str) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.seen.append(line)
+            if text in line:
+                return
+        pytest.fail(f"it ended without {text!r}: {''.join(self.seen)}")
+
+    def result(self) -> tuple[int, str]:
+        _, rest = self.process.communicate(timeout=20)
+        return self.process.returncode, "".join(self.seen) + rest
+
+
+@pytest.fixture
+def running() -> Iterator[list[Running]]:
+    started: list[Running] = []
+    yield started
+    for run in started:
+        run.process.kill()
+        run.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_lets_everything_come_to_its_end(
+    number: signal.Signals, running: list[Running]
+) -> None:
+    running.append(run := Running("0.001"))
+    run.wait_for("got one")
+    run.process.send_signal(number)
+    status, output = run.result()
+    assert status == 0, output
+    assert "finishing; once more to stop at once" in output
+    assert "closed" in output
+    assert "dropped  nothing" in output
+
+
+def test_a_second_signal_stops_at_once(running: list[Running]) -> None:
+    running.append(run := Running("1000", "--drain", "1000"))
+    run.wait_for("got one")
+    run.process.send_signal(signal.SIGINT)
+    run.wait_for("finishing")
+    run.process.send_signal(signal.SIGINT)
+    status, output = run.result()
+    assert status == 128 + signal.SIGINT, output
+    assert "closed" in output
+    assert "cut short" in output
+
+
+def test_draining_is_bounded(running: list[Running]) -> None:
+    running.append(run := Running("1000", "--drain", "0.1"))
+    run.wait_for("got one")
+    run.process.send_signal(signal.SIGTERM)
+    status, output = run.result()
+    assert status == 128 + signal.SIGTERM, output
+    assert "closed" in output

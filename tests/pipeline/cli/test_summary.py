@@ -1,0 +1,38 @@
+import io
+
+from rich.console import Console
+
+from pipeline import Report
+from pipeline.cli.summary import print_summary
+from pipeline.runtime.report import EdgeCount
+
+
+def show(report: Report, turns: int = 2) -> str:
+    output = io.StringIO()
+    print_summary(report, turns, Console(file=output, width=80))
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def test_everything_that_happened() -> None:
+    report = Report(edges=[EdgeCount("a", "b", 12)], files=["x.wav"], seconds=3.21)
+    report.drops["b", "inbox full"] = 7
+    report.measurements["response"] = [512_000_000, 480_400_000]
+    report.measurements["tool"] = [1_000_000] * 9
+    assert (
+        show(report)
+        == """
+edge    frames
+a -> b      12
+
+time                    3.2 s
+turns                   2
+end of speech to sound  512, 480 ms
+tool                    median 1 ms, worst 1 ms, 9 times
+dropped                 7 frames at b: inbox full
+wrote                   x.wav"""
+    )
+
+
+def test_a_run_that_was_cut_short_says_so() -> None:
+    assert "0.0 s, cut short" in show(Report(completed=False))
+    assert "dropped  nothing" in show(Report())

@@ -1,0 +1,155 @@
+"""Every code block of the README and the docs is run or checked."""
+
+import importlib.util
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import ConfigError, Sink, Transcript, load
+from pipeline.cli.main import main
+from pipeline.config import loads
+from pipeline.testing import run_virtually
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def all_blocks(language: str) -> list[pytest.param]:
+    return [
+        pytest.param(text, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, text in enumerate(blocks(page, language))
+    ]
+
+
+def test_only_languages_that_are_checked_are_used() -> None:
+    kinds = {kind for page in PAGES for kind, _ in BLOCK.findall(page.read_text())}
+    assert kinds == {"sh", "yaml", "python", "text"}
+
+
+@pytest.mark.parametrize("text", all_blocks("yaml"))
+def test_configurations_pass_the_check(text: str) -> None:
+    if not text.startswith("# excerpt"):
+        assert loads(text, base=ROOT).check() == []
+
+
+@pytest.mark.parametrize("text", all_blocks("python"))
+def test_python_runs(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (gain,) = [
+        block for block in blocks(ROOT / "docs/processors.md", "python") if "class Gain" in block
+    ]
+    (tmp_path / "gain.py").write_text(gain)
+    (tmp_path / "example.py").write_text(text)
+    spec = importlib.util.spec_from_file_location("__main__", tmp_path / "example.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    monkeypatch.delitem(sys.modules, "gain", raising=False)
+    spec.loader.exec_module(module)
+    if "print(" in text and "class " not in text:
+        assert re.match(r"\d+ frames of speech\n", capsys.readouterr().out)
+
+
+def test_the_readmes_processor_works_in_the_readmes_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = ROOT / "README.md"
+    graph, excerpt = blocks(readme, "yaml")
+    entry, wiring = re.fullmatch(r"# excerpt\n(.*)\n# \.\.\.\n(.*)\n", excerpt, re.DOTALL).groups()  # type: ignore[union-attr]
+    scenario = "scenario: configs/quickstart/scenario.yaml, vad: {silence_ms: 500}, voice: Kore"
+    graph = graph.replace("voice: Kore", scenario).replace("  - gemini -> words", wiring)
+    graph = graph.replace("flow:\n", f"{entry}\nflow:\n")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    (tmp_path / "redact.py").write_text(blocks(readme, "python")[0])
+    (tmp_path / "talk.yaml").write_text(graph)
+    monkeypatch.chdir(tmp_path)
+    run_virtually(load("talk.yaml"))
+    words = Path("runs/words.jsonl").read_text()
+    assert "In Porto it will be cloudy, with ** degrees." in words
+
+
+def test_the_docs_sink_writes_what_was_said(tmp_path: Path) -> None:
+    (code,) = [b for b in blocks(ROOT / "docs/processors.md", "python") if "class Notes" in b]
+    (tmp_path / "notes.py").write_text(code)
+    graph = loads(
+        "processors:\n"
+        "  typed: {use: text_source, lines: [hello]}\n"
+        "  gemini: {use: live_api, modality: text}\n"
+        f"  notes: {{use: ./notes.py:Notes, path: {tmp_path}/notes.txt}}\n"
+        "flow: [typed -> gemini -> notes]\n",
+        base=tmp_path,
+    )
+    sink = graph.nodes["notes"].processor
+    assert isinstance(sink, Sink)
+    assert type(sink).ports().takes == (Transcript,)
+    run_virtually(graph)
+    assert (tmp_path / "notes.txt").read_text() == (
+        "user: hello\nmodel: This is a simulation of the Live API. You wrote: hello\n"
+    )
+
+
+def test_the_error_messages_in_the_readme_are_the_real_ones(tmp_path: Path) -> None:
+    shown = blocks(ROOT / "README.md", "text")[0].splitlines()
+    graph = blocks(ROOT / "README.md", "yaml")[0]
+    with pytest.raises(ConfigError) as caught:
+        loads(graph.replace("use: resampler", "use: reampler"), file="talk.yaml", base=ROOT)
+    assert str(caught.value) == shown[0]
+    straight = graph.replace("question -> to_16k -> gate -> gemini", "question -> gemini")
+    for name in ("to_16k", "gate"):
+        straight = re.sub(rf"  {name}:.*\n", "", straight)
+    straight = "# talk\n" + straight
+    [finding] = loads(straight, file="talk.yaml", base=ROOT).check()
+    assert str(finding) == shown[1]
+
+
+def test_commands_exist() -> None:
+    for text in (text for page in PAGES for text in blocks(page, "sh")):
+        for command in re.split(r"&&|\n", text.strip()):
+            words = command.split()
+            if words[0] == "pipeline":
+                assert words[1] in main.commands
+                assert (ROOT / words[2]).is_file()
+            else:
+                assert words[0] in {"pip", "pytest"}
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            if not target.startswith("https://"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_built_in_processor_is_in_the_docs() -> None:
+    from pipeline.registry import installed
+
+    text = (ROOT / "docs/configuration.md").read_text()
+    listed = set(
+        re.findall(r"^\| `(\w+)` \| (?:source|transform|duplex|sink) ", text, re.MULTILINE)
+    )
+    assert listed == {n for n, p in installed().items() if p.value.startswith("processors.")}
+
+
+def test_the_picture_shows_the_quickstart() -> None:
+    spec = importlib.util.spec_from_file_location("draw", ROOT / "docs/draw_conversation.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    texts = re.compile(r"<text[^>]*>([^<]*)")
+    committed = (ROOT / "docs/conversation.svg").read_text()
+    assert texts.findall(module.draw()) == texts.findall(committed)

@@ -1,0 +1,135 @@
+"""The architecture, as rules that the imports must keep."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+LAYERS = [
+    {"pipeline.frames", "pipeline.errors", "pipeline.flow"},
+    {"pipeline.ports", "pipeline.inbox", "pipeline.settings"},
+    {"pipeline.processor"},
+    {"pipeline.checks", "pipeline.registry"},
+    {"pipeline.graph"},
+    {"pipeline.config.document"},
+    {"pipeline.config.loader", "pipeline.runtime.report"},
+    {"pipeline.config", "pipeline.runtime", "pipeline.runtime.wiring"},
+    {"pipeline.runtime.tasks"},
+    {"pipeline.runtime.run"},
+    {"pipeline"},
+    {"pipeline.testing", "pipeline.cli", "pipeline.cli.talk", "pipeline.cli.summary"},
+    {"pipeline.cli.run"},
+    {"pipeline.cli.main"},
+    {"pipeline.__main__"},
+]
+"""From the bottom up: a module imports from layers below its own only."""
+
+PURE = {
+    "processors.live_api.messages",
+    "processors.live_api.session",
+    "processors.live_api.setup",
+}
+IO = {"anyio", "asyncio", "socket", "websockets", "time", "threading", "trio"}
+
+
+def modules(package: str) -> dict[str, Path]:
+    names = {}
+    for file in sorted((ROOT / package).rglob("*.py")):
+        name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        names[name.removesuffix(".__init__")] = file
+    return names
+
+
+def imports(file: Path, *, at_run_time_only: bool = True) -> Iterator[str]:
+    """Names of imported modules; what is under `if TYPE_CHECKING:` does not run."""
+    tree = ast.parse(file.read_text())
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            skipped.update(child for part in node.body for child in ast.walk(part))
+    for node in ast.walk(tree):
+        if node in skipped and at_run_time_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            known = modules("pipeline") | modules("processors")
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in known else str(node.module)
+
+
+def test_pipeline_never_imports_processors() -> None:
+    for name, file in modules("pipeline").items():
+        used = [m for m in imports(file, at_run_time_only=False) if m.startswith("processors")]
+        assert not used, f"{name} imports {used}"
+
+
+def test_processors_use_only_the_public_interface() -> None:
+    for name, file in modules("processors").items():
+        inner = [m for m in imports(file, at_run_time_only=False) if m.startswith("pipeline.")]
+        assert not inner, f"{name} reaches into {inner}"
+
+
+def test_layers_import_downwards_only() -> None:
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    files = modules("pipeline")
+    assert set(level) == set(files), "a module belongs to exactly one layer"
+    for name, file in files.items():
+        for used in imports(file):
+            if used in level and used != "pipeline":
+                assert level[used] < level[name], f"{name} imports {used}, which is not below it"
+
+
+def test_session_logic_is_free_of_io() -> None:
+    files = modules("processors")
+    for name in PURE:
+        used = {module.partition(".")[0] for module in imports(files[name])}
+        assert not used & IO, f"{name} imports {used & IO}"
+
+
+def test_the_live_api_is_usable_layer_by_layer() -> None:
+    files = modules("processors")
+    order = ["messages", "setup", "session", "backends", "transport"]
+    for number, name in enumerate(order):
+        above = {f"processors.live_api.{later}" for later in order[number + 1 :]}
+        assert not above & set(imports(files[f"processors.live_api.{name}"]))
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("pipeline", {"numpy", "rich", "click", "websockets", "soxr", "soundfile", "google"}),
+        ("pipeline.cli.main", {"numpy", "rich", "websockets", "soxr", "soundfile", "google"}),
+        ("processors.live_api.messages", {"anyio._backends._asyncio", "websockets"}),
+        ("processors.live_api.transport", {"google", "processors.local_live_api"}),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(module: str, absent: set[str]) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout.split()
+    assert not absent & set(loaded)
+
+
+def test_modules_are_of_a_size_that_one_can_read() -> None:
+    for name, file in (modules("pipeline") | modules("processors")).items():
+        lines = len(file.read_text().splitlines())
+        assert lines <= 400, f"{name} has {lines} lines: does it still hold one idea?"
+
+
+def test_all_names_of_the_public_interface_exist() -> None:
+    import pipeline
+
+    assert pipeline.__all__ == sorted(
+        pipeline.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
+    for name in pipeline.__all__:
+        assert hasattr(pipeline, name)

@@ -86,17 +86,17 @@ class Wiring:
         if turn in self.cut:
             return
         self.cut.add(turn)
-        for station in origin.downstream:
-            if not station.processor.plays_media:
-                continue
-            if station.inbox is not None:
-                station.inbox.discard_stale()
-            if station.busy is not None and station.busy_turn == turn:
-                station.busy.cancel()
+        affected = [station for station in origin.downstream if station.processor.plays_media]
+        for station in affected:  # silence first: all else takes a while
             try:
                 station.processor.interrupted(turn)
             except Exception as error:
                 raise station.failure(error) from error
+        for station in affected:
+            if station.busy is not None and station.busy_turn == turn:
+                station.busy.cancel()
+            if station.inbox is not None:
+                station.inbox.discard_stale()
 
     def _station(self, node: Node) -> Station:
         if node.inbox is None:

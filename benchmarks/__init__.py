@@ -1,0 +1,1 @@
+"""What it costs, measured as ratios within one run: `python -m benchmarks`."""

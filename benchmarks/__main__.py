@@ -1,0 +1,6 @@
+"""Runs every benchmark."""
+
+from benchmarks import chain, interruption
+
+chain.main()
+interruption.main()

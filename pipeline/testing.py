@@ -11,6 +11,7 @@ waiting: its clock jumps to the next timer whenever there is nothing else to do.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import AsyncIterator, Iterable
 
@@ -24,6 +25,9 @@ from pipeline.processor import Processor, Sink, Source
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
 from pipeline.runtime.wiring import Taps
+
+RESOLUTION = 1e-9
+"""asyncio fires a timer only when its time is less than the clock's plus this."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -44,6 +48,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Move the clock forward."""
         self._offset += seconds
+        if self._offset + RESOLUTION == self._offset:  # after some months: see `RESOLUTION`
+            self._offset = math.nextafter(self._offset, math.inf)
 
 
 class _JumpingSelector(selectors.DefaultSelector):

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,20 @@ def test_what_cannot_be_used(folder: Path, use: str, message: str, hint: str) ->
     with pytest.raises(SettingError) as caught:
         find_processor(use, folder)
     assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_a_processor_that_an_installed_package_brings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = folder / "gates-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gates\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[pipeline.processors]\nfine_gate = my_gate:Gate\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "my_gate", raising=False)
+    installed.cache_clear()
+    try:
+        assert find_processor("fine_gate", Path()).__name__ == "Gate"
+    finally:
+        installed.cache_clear()
+        sys.modules.pop("my_gate", None)

@@ -4,7 +4,10 @@ This is the whole public interface: what a custom processor needs, and what it t
 run a graph from Python. Processors that come with the package live in `processors`.
 """
 
-from pipeline.config import load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from pipeline.errors import (
     ConfigError,
     Finding,
@@ -48,6 +51,9 @@ from pipeline.processor import (
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run, run
 from pipeline.settings import CodeReference, InputPath, OutputPath, load_code
+
+if TYPE_CHECKING:
+    from pipeline.config import load
 
 __version__ = "0.1.0"
 
@@ -96,3 +102,12 @@ __all__ = [
     "load_code",
     "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`load` brings the YAML parser, which a graph built in Python does not need."""
+    if name == "load":
+        from pipeline.config import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,6 @@ a finding at the right line.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -99,6 +98,8 @@ def _describe(error: BaseException) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean "..."?` for the nearest known word, or the list of them, or nothing."""
+    import difflib
+
     choices = sorted(known)
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if near:

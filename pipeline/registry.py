@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.processor import Processor
 from pipeline.settings import load_code
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "pipeline.processors"
 
@@ -24,6 +27,8 @@ GROUP = "pipeline.processors"
 @cache
 def installed() -> dict[str, EntryPoint]:
     """The processors that installed packages bring, by name."""
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

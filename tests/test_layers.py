@@ -34,6 +34,7 @@ PURE = {
     "processors.live_api.session",
     "processors.live_api.setup",
 }
+HEAVY = {"numpy", "websockets", "soxr", "soundfile", "google"}
 IO = {"anyio", "asyncio", "socket", "websockets", "time", "threading", "trio"}
 
 
@@ -105,7 +106,20 @@ def test_the_live_api_is_usable_layer_by_layer() -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("pipeline", {"numpy", "rich", "click", "websockets", "soxr", "soundfile", "google"}),
+        (
+            "pipeline",
+            {
+                "yaml",
+                "importlib.metadata",
+                "numpy",
+                "rich",
+                "click",
+                "websockets",
+                "soxr",
+                "soundfile",
+                "google",
+            },
+        ),
         ("pipeline.cli.main", {"numpy", "rich", "websockets", "soxr", "soundfile", "google"}),
         ("processors.live_api.messages", {"anyio._backends._asyncio", "websockets"}),
         ("processors.live_api.transport", {"google", "processors.local_live_api"}),

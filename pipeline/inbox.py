@@ -141,11 +141,7 @@ class Inbox(Generic[T]):
             return self._overflow(frame)
         except (ClosedResourceError, BrokenResourceError):
             return self._offer_late(frame)
-        if self._longest is not None:
-            self._held += _length(frame)
-        self.depth = depth = self.depth + 1
-        if depth > self.high_water:
-            self.high_water = depth
+        self._count_in(frame)
         return True
 
     async def put(self, frame: Frame) -> None:
@@ -185,6 +181,13 @@ class Inbox(Generic[T]):
 
     def _stale(self, frame: Frame) -> bool:
         return frame.turn in self._cut and frame.media
+
+    def _count_in(self, frame: Frame) -> None:
+        if self._longest is not None:
+            self._held += _length(frame)
+        self.depth = depth = self.depth + 1
+        if depth > self.high_water:
+            self.high_water = depth
 
     def _took(self, frame: Frame) -> bool:
         self.depth -= 1
@@ -227,7 +230,7 @@ class Inbox(Generic[T]):
             self._late_sender.send_nowait(frame)
         except WouldBlock:
             return False
-        self.depth += 1
+        self._count_in(frame)
         return True
 
     def _drain(self, receiver: MemoryObjectReceiveStream[Any]) -> list[Any]:
@@ -245,8 +248,7 @@ class Inbox(Generic[T]):
     def _refill(self, frames: list[Any]) -> None:
         for frame in frames:
             self._sender.send_nowait(frame)
-            self._held += _length(frame) if self._longest is not None else 0
-        self.depth += len(frames)
+            self._count_in(frame)
 
 
 class _Late(Generic[T]):

@@ -38,6 +38,7 @@ class Run:
         self._drain_seconds = drain_seconds
         self._scope = anyio.CancelScope()
         self._sources: list[tasks.SourceTask] = []
+        self._finishing = False
         self._failure: ProcessorFailure | None = None
         self._started: float | None = None
 
@@ -88,6 +89,8 @@ class Run:
         if isinstance(role, Source):
             source = tasks.SourceTask(station, self.wiring)
             self._sources.append(source)
+            if self._finishing:
+                source.finish()
             group.start_soon(self._supervise, station, source.run, name=station.name)
         elif station.inbox is not None:
             if isinstance(role, Sink):
@@ -149,6 +152,7 @@ class Run:
                 processor.context.log.warning("did not close within %g s", CLOSE_SECONDS)
 
     def _finish_sources(self) -> None:
+        self._finishing = True
         for source in self._sources:
             source.finish()
 

@@ -83,7 +83,7 @@ class Wiring:
     def interrupt(self, origin: Station, turn: int) -> None:
         """Make `turn` stale and everything downstream of `origin` forget it, now."""
         turn = turn or self.latest_turn
-        if turn in self.cut:
+        if not turn or turn in self.cut:
             return
         self.cut.add(turn)
         affected = [station for station in origin.downstream if station.processor.plays_media]

@@ -219,6 +219,17 @@ async def test_what_comes_back_through_a_cycle_after_the_end() -> None:
     box.inbox.close()
 
 
+async def test_late_sound_does_not_upset_a_bound_in_milliseconds() -> None:
+    box = Box(ms=50)
+    box.inbox.end()
+    late = box.inbox.late()
+    for pts in range(10):
+        assert box.inbox.offer(audio(pts))
+        assert (await anext(late)).pts == pts
+    assert box.inbox.depth == 0
+    box.inbox.close()
+
+
 async def test_closing_counts_what_is_left_and_frees_senders() -> None:
     box = Box(frames=1)
     box.inbox.offer(audio(1))

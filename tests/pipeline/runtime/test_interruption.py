@@ -255,6 +255,23 @@ async def test_a_transform_can_interrupt_too() -> None:
     assert player.silenced == [(1, 190_000_000)]
 
 
+async def test_interrupting_before_anything_was_said_does_nothing() -> None:
+    class Hasty(Model):
+        async def run(
+            self,
+            inbox: Inbox[TextFrame],
+            outbox: Outbox[AudioFrame | Transcript | TurnEnded | Interruption],
+        ) -> None:
+            await outbox.send(Interruption())
+            await outbox.send(audio(0, turn=0))
+
+    player = Player()
+    report, _ = await converse(Hasty(), player)
+    assert player.silenced == []
+    assert player.turns() == [0]
+    assert not report.drops
+
+
 async def test_interrupting_the_same_turn_twice_does_nothing() -> None:
     class Nervous(Model):
         async def run(

@@ -482,6 +482,15 @@ async def test_finishing_loses_no_frame_of_a_source_that_waits_for_room() -> Non
     assert not report.drops
 
 
+async def test_finishing_before_it_has_begun() -> None:
+    ticker, out = Ticker(), Collect()
+    current = Run(Graph({"in": ticker, "out": out}, ["in -> out"]))
+    current.finish()
+    report = await current.execute()
+    assert report.completed
+    assert out.frames == []
+
+
 async def test_draining_has_a_time_limit() -> None:
     current = Run(Graph({"in": Ticker(), "out": Stuck()}, ["in -> out"]), drain_seconds=3)
     async with anyio.create_task_group() as group:

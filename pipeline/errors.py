@@ -88,6 +88,8 @@ class ProcessorFailure(PipelineError):
         where = f"{place}: " if place else ""
         doing = f" on {frame.__name__}" if frame else ""
         what = str(cause) if isinstance(cause, PipelineError) else _describe(cause)
+        if isinstance(cause, SettingError) and cause.hint:
+            what += f"; {cause.hint}"
         super().__init__(f'{where}processor "{processor}" failed{doing}: {what}')
 
 

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from trio.testing import MockClock
 
 from pipeline.testing import VirtualTimeLoop
+
+settings.register_profile("reproducible", deadline=None, derandomize=True)
+settings.load_profile("reproducible")
 
 ASYNCIO = ("asyncio", {"loop_factory": VirtualTimeLoop})
 

@@ -111,7 +111,6 @@ def test_the_error_messages_in_the_readme_are_the_real_ones(tmp_path: Path) -> N
     straight = graph.replace("question -> to_16k -> gate -> gemini", "question -> gemini")
     for name in ("to_16k", "gate"):
         straight = re.sub(rf"  {name}:.*\n", "", straight)
-    straight = "# talk\n" + straight
     [finding] = loads(straight, file="talk.yaml", base=ROOT).check()
     assert str(finding) == shown[1]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter_ns
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ class SourceTask:
     async def run(self) -> None:
         push, blocked, settle = self.station.push, self._wiring.blocked, self._wiring.settle
         with self._scope:
-            async with aclosing(cast(Any, self._source.frames())) as frames:
+            async with _iterating(self._source.frames()) as frames:
                 resumed = perf_counter_ns()
                 async for frame in frames:
                     push(frame)
@@ -54,7 +54,8 @@ class SourceTask:
                         await checkpoint()
                         resumed = perf_counter_ns()
                     if self._finishing:
-                        break
+                        self._scope.cancel()
+                        await checkpoint()
 
 
 async def run_transform(station: Station, wiring: Wiring) -> None:
@@ -67,7 +68,7 @@ async def run_transform(station: Station, wiring: Wiring) -> None:
         if not isinstance(frame, takes):
             relay(frame)
             return
-        async with aclosing(cast(Any, transform.process(frame))) as given:
+        async with _iterating(cast(AsyncIterator[Frame], transform.process(frame))) as given:
             async for item in given:
                 push(item)
                 if blocked:
@@ -129,6 +130,24 @@ class _Outbox:
         self._push(frame)
         if wiring.blocked:
             await wiring.settle()
+
+
+@asynccontextmanager
+async def _iterating(frames: AsyncIterator[Frame]) -> AsyncIterator[AsyncIterator[Frame]]:
+    """A loop over an async generator that is left early leaves no loose ends.
+
+    What ends the loop is thrown into the generator, as if its `yield` had raised it: cancellation
+    then ends a task group that it holds open, where mere closing would break it.
+    """
+    generator = cast(AsyncGenerator[Frame], frames)
+    try:
+        yield generator
+    except BaseException as error:
+        with suppress(StopAsyncIteration):
+            await generator.athrow(error)
+        raise
+    finally:
+        await generator.aclose()
 
 
 async def _read(

@@ -6,6 +6,7 @@ import math
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from processors.audio.pcm import Samples
 
@@ -13,10 +14,12 @@ WINDOW_MS = 20
 PRE_EMPHASIS = 0.9
 OPEN_DB, CLOSE_DB = 5.0, 2.5
 QUIETEST_DBFS = -55.0
-SILENT_DBFS = -100.0
 BLOCK_WINDOWS, BLOCKS = 20, 8
 RISE = 0.05
+MUTED_DBFS = -95.0
+"""Digital silence, which tells nothing about the noise in the room."""
 ONSET_CEILING_DBFS = -45.0
+"""A signal that begins with speech must not become the floor."""
 
 
 class EnergyDetector:
@@ -32,11 +35,12 @@ class EnergyDetector:
         self.window = rate * WINDOW_MS // 1000
         self._open_db = threshold_db
         self._close_db = threshold_db * CLOSE_DB / OPEN_DB
-        self._pending: list[Samples] = []
+        self._pending: list[NDArray[np.float32]] = []
         self.waiting = 0
         """Samples that do not fill a window yet."""
         self._last_sample = 0.0
-        self._level = SILENT_DBFS
+        self._level = 0.0
+        self._muted = True
         self._floor: float | None = None
         self._minima: deque[float] = deque(maxlen=BLOCKS)
         self._block_minimum = math.inf
@@ -45,27 +49,35 @@ class EnergyDetector:
 
     def detect(self, samples: Samples) -> list[bool]:
         """Whether there is speech, for each window that `samples` of shape (n, c) complete."""
-        self._pending.append(samples)
+        self._pending.append(samples.mean(axis=1, dtype=np.float32))
         self.waiting += len(samples)
         if self.waiting < self.window:
             return []
-        buffered = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
+        mono = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
         complete = self.waiting // self.window * self.window
-        self._pending = [buffered[complete:]]
+        self._pending = [mono[complete:]]
         self.waiting -= complete
-        mono = buffered[:complete].mean(axis=1, dtype=np.float32)
-        return [self._window(part) for part in mono.reshape(-1, self.window)]
+        return [self._window(part) for part in mono[:complete].reshape(-1, self.window)]
 
-    def _window(self, signal: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bool:
+    def _window(self, signal: NDArray[np.float32]) -> bool:
         flat = signal.copy()
         flat[1:] -= PRE_EMPHASIS * signal[:-1]
         flat[0] -= PRE_EMPHASIS * self._last_sample
         self._last_sample = float(signal[-1])
         power = float(np.dot(flat, flat)) / len(flat)
         loudness = 10 * math.log10(power / 32768**2 + 1e-10)
-        self._level += (loudness - self._level) * (1 - math.exp(-1))
-        self._follow_floor()
-        assert self._floor is not None
+        muted = loudness < MUTED_DBFS
+        if self._floor is None:
+            if muted:
+                return False
+            self._level, self._floor = loudness, min(loudness, ONSET_CEILING_DBFS)
+        elif muted:
+            self._level = loudness
+        else:
+            smoothing = 1.0 if self._muted else 1 - math.exp(-1)
+            self._level += (loudness - self._level) * smoothing
+            self._floor = self._follow(self._floor)
+        self._muted = muted
         above = self._level - self._floor
         if self._speech:
             self._speech = above > self._close_db and self._level > QUIETEST_DBFS - CLOSE_DB
@@ -73,16 +85,11 @@ class EnergyDetector:
             self._speech = above > self._open_db and self._level > QUIETEST_DBFS
         return self._speech
 
-    def _follow_floor(self) -> None:
-        if self._floor is None:  # a signal that begins with speech must not become the floor
-            self._level = min(self._level, ONSET_CEILING_DBFS)
-            self._floor = self._level
+    def _follow(self, floor: float) -> float:
         self._block_minimum = min(self._block_minimum, self._level)
         self._windows += 1
         if self._windows % BLOCK_WINDOWS == 0:
             self._minima.append(self._block_minimum)
             self._block_minimum = math.inf
         lowest = min(self._block_minimum, *self._minima, self._level)
-        self._floor = (
-            lowest if lowest < self._floor else self._floor + RISE * (lowest - self._floor)
-        )
+        return lowest if lowest < floor else floor + RISE * (lowest - floor)

@@ -27,10 +27,14 @@ def mix(samples: Samples, channels: int) -> Samples:
 
 
 def from_float(samples: NDArray[np.float32]) -> Samples:
-    """Floats in -1..1 as int16; what is outside is clipped, never wrapped."""
-    scaled = np.rint(samples * np.float32(32768))
-    clipped: Samples = np.clip(scaled, -32768, 32767).astype(np.int16)
-    return clipped
+    """Floats in -1..1 as int16; what is outside is clipped, never wrapped; NaN is silence."""
+    return to_int16(np.nan_to_num(samples * np.float32(32768), copy=False))
+
+
+def to_int16(samples: NDArray[np.float32]) -> Samples:
+    """Floats on the scale of int16 as int16: rounded, and clipped, never wrapped."""
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(samples), limits.min, limits.max).astype(np.int16)
 
 
 def silence(count: int, channels: int = 1) -> Samples:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Transform
-from processors.audio.pcm import mix, nanoseconds_of, silence
+from processors.audio.pcm import Samples, mix, nanoseconds_of, silence, to_int16
 
 if TYPE_CHECKING:
     import soxr
@@ -79,13 +80,17 @@ class Resampler(Transform):
         import soxr
 
         self._stream = soxr.ResampleStream(
-            frame.rate, self.rate, channels, dtype="int16", quality=SOXR_QUALITY[self.quality]
+            frame.rate,
+            self.rate,
+            channels,
+            dtype="float32",  # with integers soxr dithers: other samples each time, 1 LSB of noise
+            quality=SOXR_QUALITY[self.quality],
         )
         self._begin, self._given = frame.pts, 0
 
-    def _resample(self, frame: AudioFrame, samples: object, *, last: bool) -> Iterator[AudioFrame]:
+    def _resample(self, frame: AudioFrame, samples: Samples, *, last: bool) -> Iterator[AudioFrame]:
         assert self._stream is not None
-        output = self._stream.resample_chunk(samples, last)
+        output = to_int16(self._stream.resample_chunk(samples.astype(np.float32), last))
         if len(output):
             pts = self._begin + nanoseconds_of(self._given, self.rate)
             self._given += len(output)

@@ -20,6 +20,7 @@ from pipeline import (
 )
 from processors.audio.pcm import Samples, count_of, mix, nanoseconds_of, silence
 from processors.audio.wav import WavFile
+from processors.files import check_writable
 
 SLICE_MS = 20
 WRITE_SECONDS = 0.5
@@ -27,6 +28,8 @@ AUDIBLE = 100
 """Samples beyond this, about -50 dBFS, can be heard."""
 JITTER = 10_000_000
 LONGEST_SILENCE = 3600 * SECOND
+SILENCE_SECONDS = 10
+"""Silence is written in pieces of this, to need little memory."""
 
 
 class AudioSink(Sink):
@@ -51,24 +54,23 @@ class AudioSink(Sink):
         self._wav: WavFile | None = None
         self._unwritten: list[Samples] = []
         self._unwritten_count = 0
+        self._left_out = 0
         self._played_until = 0
         self._asked: dict[int, int] = {}
         self._silenced = 0
 
     def check(self) -> None:
-        folder = self.path.parent
-        while not folder.exists():
-            folder = folder.parent
-        if not folder.is_dir() or self.path.is_dir():
-            raise SettingError(f"cannot write {self.path}: it needs a folder", setting="path")
+        check_writable(self.path)
 
     async def lifespan(self) -> AsyncIterator[None]:
+        if self.path.is_file():
+            self.path.unlink()
         try:
             yield
         finally:
             if self._wav is not None:
-                await self._write()
-                self._wav.close()
+                with self._wav:
+                    await self._write()
 
     async def consume(self, frame: AudioFrame | TurnStarted) -> None:
         if isinstance(frame, TurnStarted):
@@ -118,23 +120,28 @@ class AudioSink(Sink):
 
     async def _record(self, pts: int, samples: Samples) -> None:
         assert self._wav is not None
-        position = self._wav.written + self._unwritten_count
-        gap = count_of(pts, self._wav.rate) - position
-        if gap > count_of(JITTER, self._wav.rate):
-            if pts - nanoseconds_of(position, self._wav.rate) < LONGEST_SILENCE:
-                self._append(silence(gap, self._wav.channels))
-            else:
-                self.context.log.warning("a pause of more than an hour is left out")
-        self._append(samples)
-        if self._unwritten_count >= self._wav.rate * WRITE_SECONDS:
-            await self._write()
+        rate = self._wav.rate
+        position = self._wav.written + self._unwritten_count + self._left_out
+        gap = count_of(pts, rate) - position
+        if gap > count_of(LONGEST_SILENCE, rate):
+            self.context.log.warning("a pause of more than an hour is left out")
+            self._left_out += gap
+        elif gap > count_of(JITTER, rate):
+            piece = rate * SILENCE_SECONDS
+            for begin in range(0, gap, piece):
+                await self._append(silence(min(piece, gap - begin), self._wav.channels))
+        await self._append(samples)
 
-    def _append(self, samples: Samples) -> None:
+    async def _append(self, samples: Samples) -> None:
+        assert self._wav is not None
         self._unwritten.append(samples)
         self._unwritten_count += len(samples)
+        if self._unwritten_count >= self._wav.rate * WRITE_SECONDS:
+            await self._write()
 
     async def _write(self) -> None:
         if self._wav is not None and self._unwritten:
             samples = np.concatenate(self._unwritten)
             self._unwritten, self._unwritten_count = [], 0
-            await to_thread.run_sync(self._wav.write, samples)
+            with anyio.CancelScope(shield=True):  # an interruption must not take what was heard
+                await to_thread.run_sync(self._wav.write, samples)

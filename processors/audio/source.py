@@ -80,6 +80,12 @@ class AudioSource(Source):
             raise SettingError(
                 f"cannot read {self.path} as sound: {reason}", setting="path"
             ) from None
+        except TypeError:  # soundfile wants to be told what is in a .raw file
+            raise SettingError(
+                f"cannot read {self.path} as sound: raw samples do not say their rate",
+                setting="path",
+                hint="give the file a header: make it a WAV",
+            ) from None
 
 
 def _blocks(path: Path, size: int) -> Generator[Samples]:

@@ -22,10 +22,14 @@ class WavFile:
         self.written = 0
         self._file = path.open("wb")
         self._wave = wave.Wave_write(self._file)
-        self._wave.setnchannels(channels)
-        self._wave.setsampwidth(2)
-        self._wave.setframerate(rate)
-        self.write(silence(0, channels))
+        try:
+            self._wave.setnchannels(channels)
+            self._wave.setsampwidth(2)
+            self._wave.setframerate(rate)
+            self.write(silence(0, channels))
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -41,5 +45,7 @@ class WavFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._wave.close()
-        self._file.close()
+        try:
+            self._wave.close()
+        finally:
+            self._file.close()

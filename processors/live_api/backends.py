@@ -18,6 +18,7 @@ DEFAULT_MODEL = {
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 GEMINI_API_PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 VERTEX_PATH = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
+MULTI_REGIONS = ("us", "eu")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -29,9 +30,8 @@ class Backend(NamedTuple):
     model: str
 
     def __repr__(self) -> str:
-        return (
-            f"Backend(url={self.url!r}, headers=<{len(self.headers)} hidden>, model={self.model!r})"
-        )
+        url = self.url.partition("?")[0]
+        return f"Backend(url={url!r}, headers=<{len(self.headers)} hidden>, model={self.model!r})"
 
 
 def local(url: str, model: str | None) -> Backend:
@@ -63,16 +63,20 @@ async def vertex(model: str | None, project: str | None, location: str, url: str
     headers = {"Authorization": f"Bearer {credentials.token}"}
     if getattr(credentials, "quota_project_id", None):
         headers["x-goog-user-project"] = credentials.quota_project_id
-    host = (
-        "aiplatform.googleapis.com"
-        if location == "global"
-        else f"{location}-aiplatform.googleapis.com"
-    )
     return Backend(
-        url or f"wss://{host}{VERTEX_PATH}",
+        url or f"wss://{vertex_host(location)}{VERTEX_PATH}",
         headers,
         vertex_model(model or DEFAULT_MODEL["vertex"], project, location),
     )
+
+
+def vertex_host(location: str) -> str:
+    """The host that serves a region, a multi-region or, for `global`, any."""
+    if location == "global":
+        return "aiplatform.googleapis.com"
+    if location in MULTI_REGIONS:
+        return f"aiplatform.{location}.rep.googleapis.com"
+    return f"{location}-aiplatform.googleapis.com"
 
 
 def vertex_model(model: str, project: str, location: str) -> str:
@@ -85,7 +89,8 @@ def vertex_model(model: str, project: str, location: str) -> str:
 
 def api_key() -> str | None:
     """The key of the Gemini API, if the environment has one."""
-    return next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), None)
+    keys = (os.environ.get(name, "").strip() for name in KEY_VARIABLES)
+    return next(filter(None, keys), None)
 
 
 def _google_credentials() -> tuple[Any, str | None]:

@@ -1,7 +1,8 @@
 """The wire schema of the Gemini Live API, in both directions.
 
 JSON in proto3 form: lowerCamelCase names, base64 bytes, int64 as strings, durations such as
-`"50s"`; fields at their default are left out. Unknown fields are ignored when decoding.
+`"50s"`; fields at their default are left out. Decoding ignores unknown fields and takes every
+integer as a string too.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ class Wire(Struct, rename="camel", omit_defaults=True, kw_only=True):
 class Blob(Wire):
     """Bytes with their type: `audio/pcm;rate=16000`, `image/jpeg`."""
 
-    mime_type: str
-    data: bytes
+    mime_type: str = ""
+    data: bytes = b""
 
 
 class FunctionCall(Wire):
     """The model wants a function to be run. Older Vertex models send no id."""
 
-    name: str
+    name: str = ""
     id: str = ""
     args: dict[str, Any] = {}
 
 
 class FunctionResponse(Wire):
-    """The answer to a call: `response` conventionally has `output` or `error`."""
+    """The answer to a call, with its id if it had one; `response` has `output` or `error`."""
 
-    id: str
     name: str
     response: dict[str, Any]
+    id: str = ""
 
 
 class Part(Wire):
@@ -235,7 +236,7 @@ class ServerMessage(Wire):
 
 
 _encoder = msgspec.json.Encoder()
-_server_decoder = msgspec.json.Decoder(ServerMessage)
+_server_decoder = msgspec.json.Decoder(ServerMessage, strict=False)
 
 
 def encode(message: ClientMessage | ServerMessage) -> bytes:

@@ -75,12 +75,12 @@ class Session:
     """The turn under way; 0 between turns."""
     ready: bool = False
     """The service has accepted the setup."""
-    awaiting_answer: bool = False
-    """The user has said something to which no turn has begun yet."""
+    unanswered: int = 0
+    """How much the user has said or typed to which no turn has begun yet."""
     playhead: int = 0
     """When all of the model's audio so far will have been played."""
-    pending: dict[str, str] = field(default_factory=dict)
-    """Names of the functions that were called and not answered, by call id."""
+    pending: dict[str, FunctionCall] = field(default_factory=dict)
+    """The calls that were not answered, by the id that the graph knows them by."""
 
     _gated: bool = False
     _cut: bool = False
@@ -93,7 +93,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether the service still owes something."""
-        return bool(self.turn or self.pending or self.awaiting_answer)
+        return bool(self.turn or self.pending or self.unanswered)
 
     # --- what the user did ---
 
@@ -109,7 +109,7 @@ class Session:
             self._user[-1].end = pts
         if not (self._user and self._user[-1].answered):
             self._asked = pts
-            self.awaiting_answer = True
+            self._expect_answer()
 
     def audio_sent(self, frame: AudioFrame) -> None:
         """Audio went out; without a gate in front, this is all that is known of the user."""
@@ -117,22 +117,29 @@ class Session:
             return
         if not self._user or (self._user[-1].answered and not self.turn):
             self._user.append(Utterance(Speaker.USER, frame.pts, frame.end))
-            self.awaiting_answer = True
+            self._expect_answer()
         if not self._user[-1].answered:
             self._user[-1].end = frame.end
 
     def text_sent(self, frame: TextFrame) -> list[Frame]:
         """Typed text went out."""
-        self.awaiting_answer = True
+        self.unanswered += 1
         self._asked = None
         return [Transcript(frame.text, Speaker.USER, frame.pts, pts=frame.pts)]
 
     def tool_answered(self, result: ToolResult) -> ClientMessage | None:
         """The message that answers a call; None if the call was withdrawn or answered before."""
-        if self.pending.pop(result.id, None) is None:
+        call = self.pending.pop(result.id, None)
+        if call is None:
             return None
-        response = FunctionResponse(id=result.id, name=result.name, response=result.response)
+        if not self.turn:  # some models end their turn at the call
+            self._expect_answer()
+        response = FunctionResponse(id=call.id, name=call.name, response=result.response)
         return ClientMessage(tool_response=ToolResponse(function_responses=[response]))
+
+    def _expect_answer(self) -> None:
+        """Speech with pauses in it gets one answer."""
+        self.unanswered = max(1, self.unanswered)
 
     # --- what the service did ---
 
@@ -147,7 +154,7 @@ class Session:
             frames += self._finish_user()
         if self.turn:
             frames.append(TurnEnded(True, pts=now, turn=self.turn))
-        self.turn, self.pending, self.awaiting_answer = 0, {}, False
+        self.turn, self.pending, self.unanswered = 0, {}, 0
         return frames
 
     def _received(self, message: ServerMessage, now: int) -> Iterator[Frame]:
@@ -160,7 +167,9 @@ class Session:
             for call in message.tool_call.function_calls:
                 yield from self._called(call, now)
         if message.tool_call_cancellation is not None:
-            ids = tuple(id for id in message.tool_call_cancellation.ids if self.pending.pop(id, ""))
+            ids = tuple(
+                id for id in message.tool_call_cancellation.ids if self.pending.pop(id, None)
+            )
             if ids:
                 yield ToolCallCancelled(ids, pts=now, turn=self.turn)
         if message.usage_metadata is not None:
@@ -188,7 +197,8 @@ class Session:
         if self.turn:
             return
         self.turn = self._last_turn = self.new_turn()
-        self._cut = self.awaiting_answer = False
+        self._cut = False
+        self.unanswered = max(0, self.unanswered - 1)
         if self._user:
             self._user[-1].answered = True
         yield TurnStarted(self._asked, pts=now, turn=self.turn)
@@ -215,11 +225,7 @@ class Session:
         )
         if not self._cut:
             self.playhead = frame.end
-            self._model = self._model or Utterance(Speaker.MODEL, start, start)
-            if not self._model.text and self._model.start == self._model.end:
-                self._model.start = start
-            self._model.end = frame.end
-            self._asked = None
+            self._utterance(start).end = frame.end
         return frame
 
     def _heard(self, text: str, now: int) -> Iterator[Frame]:
@@ -234,40 +240,46 @@ class Session:
     def _said(self, text: str, now: int) -> Iterator[Frame]:
         if self._cut:
             return
+        utterance = self._utterance(max(self.playhead, now))
+        utterance.text += text
+        yield utterance.transcript(self.turn, final=False)
+
+    def _utterance(self, start: int) -> Utterance:
+        """The model's utterance of this turn, which begins it if it has not begun."""
         if self._model is None:
-            start = max(self.playhead, now)
             self._model = Utterance(Speaker.MODEL, start, start)
-        self._model.text += text
-        yield self._model.transcript(self.turn, final=False)
+            self._asked = None
+        return self._model
 
     def _called(self, call: FunctionCall, now: int) -> Iterator[Frame]:
+        if call.id in self.pending:
+            return  # models repeat calls that are still pending
         yield from self._begin(now)
         self._calls += 1
         id = call.id or f"call-{self._calls}"
-        if id in self.pending:
-            return  # models repeat calls that are still pending
-        self.pending[id] = call.name
+        self.pending[id] = call
         yield ToolCall(id, call.name, call.args, pts=now, turn=self.turn)
 
     def _interrupt(self, now: int) -> Iterator[Frame]:
         playing = self.playhead > now
         turn = self.turn or (self._last_turn if playing else 0)
-        if not turn or self._cut:
+        again, self._cut = self._cut, True
+        if not turn or again:
             return  # nothing was being said: some models send it out of nowhere
         if self._model is not None:
             self._model.end = min(self._model.end, max(now, self._model.start))
         self.playhead = min(self.playhead, now)
-        self._cut = bool(self.turn)
         yield Interruption(pts=now, turn=turn)
         if self.turn:
             yield from self._finish_transcripts(now, interrupted=True)
 
     def _end(self, now: int) -> Iterator[Frame]:
-        if not self.turn:
-            return
-        if not self._cut:
-            yield from self._finish_transcripts(now, interrupted=False)
-        yield TurnEnded(self._cut, pts=now, turn=self.turn)
+        if self.turn:
+            if not self._cut:
+                yield from self._finish_transcripts(now, interrupted=False)
+            yield TurnEnded(self._cut, pts=now, turn=self.turn)
+        elif self.unanswered > self._cut:  # silence is an answer, unless it was interrupted
+            self.unanswered -= 1
         self.turn, self._cut = 0, False
 
     def _finish_transcripts(self, now: int, *, interrupted: bool) -> Iterator[Frame]:

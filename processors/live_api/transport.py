@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -236,6 +236,7 @@ class LiveApi(Duplex):
     async def _send_late(self, inbox: Inbox[Takes]) -> None:
         async for frame in inbox.late():
             await self._send(frame)
+            self._sign_of_life.set()  # from here on it is for the service to react
 
     async def _send(self, frame: Takes) -> None:
         session = self._session
@@ -297,7 +298,8 @@ class LiveApi(Duplex):
                 self._sign_of_life.set()
         except ConnectionClosed as error:
             raise _refusal(error, "ended the session") from None
-        self.context.log.warning("the service has closed the session")
+        how = f"{self._socket.close_code} {self._socket.close_reason}".rstrip()
+        self.context.log.warning("the service has closed the session: %s", how)
         scope.cancel()
 
     async def _pass(self, frames: Iterable[Frame]) -> None:
@@ -327,19 +329,26 @@ class LiveApi(Duplex):
 
 async def _declarations(inbox: Inbox[Takes]) -> tuple[list[dict[str, Any]], list[Takes]]:
     """The functions of every tool dispatcher in the graph, and the frames that came before them."""
-    waiting = inbox.count_givers(ToolsDeclared)
+    waiting = sum(ToolsDeclared in gives for gives in inbox.givers)
     declarations: list[dict[str, Any]] = []
     early: list[Takes] = []
-    while waiting:
-        frame = await anext(inbox, None)
-        if frame is None:
-            break
-        if isinstance(frame, ToolsDeclared):
-            declarations += frame.declarations
-            waiting -= 1
-        else:
-            early.append(frame)
+    async with aclosing(_with_late(inbox)) as frames:
+        while waiting:
+            frame = await anext(frames)
+            if isinstance(frame, ToolsDeclared):
+                declarations += frame.declarations
+                waiting -= 1
+            else:
+                early.append(frame)
     return declarations, early
+
+
+async def _with_late(inbox: Inbox[Takes]) -> AsyncGenerator[Takes]:
+    """Input that is over at once must not cost the model its tools."""
+    async for frame in inbox:
+        yield frame
+    async for frame in inbox.late():
+        yield frame
 
 
 async def _pass_on(frames: MemoryObjectReceiveStream[Frame], outbox: Outbox[Gives]) -> None:

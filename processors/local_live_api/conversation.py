@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import msgspec
@@ -81,10 +81,11 @@ class Conversation:
                 group.start_soon(self._answer_all, to_answer)
                 await self._listen(turns)
                 group.cancel_scope.cancel()
-        except RefusedError as refusal:
+        except* RefusedError as refusals:
+            refusal = cast(RefusedError, refusals.exceptions[0])
             reason = refusal.reason.encode()[:LONGEST_REASON].decode(errors="ignore")
             await self._socket.close(refusal.code, reason)
-        except ConnectionClosed:
+        except* ConnectionClosed:
             pass
 
     # --- listening ---

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Generator
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import CancelledError
+from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Annotated
+from threading import Thread
+from typing import Annotated, TextIO
 
 import anyio
-from anyio import to_thread
+from anyio import BrokenResourceError, ClosedResourceError, to_thread
+from anyio.from_thread import BlockingPortal
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import Meta
 
 from pipeline import InputPath, SettingError, Source, TextFrame
+
+_NOBODY_LISTENS = (RuntimeError, CancelledError, BrokenResourceError, ClosedResourceError)
+"""What a thread may get that calls into an event loop after its listener has gone."""
 
 
 class TextSource(Source):
@@ -34,34 +41,64 @@ class TextSource(Source):
         self.lines = lines
         self.path = path
         self.pause_ms = pause_ms
+        self._typed: MemoryObjectReceiveStream[str] | None = None
 
     def check(self) -> None:
-        if self.path is not None and Path(self.path).name != "-" and not Path(self.path).is_file():
+        if self.path is not None and not self._is_stdin and not Path(self.path).is_file():
             raise SettingError(f"there is no file {self.path}", setting="path")
+
+    async def lifespan(self) -> AsyncIterator[None]:
+        if not self._is_stdin:
+            yield
+            return
+        sender, self._typed = anyio.create_memory_object_stream[str]()
+        async with BlockingPortal() as portal, sender, self._typed:
+            name = "standard input"
+            Thread(target=_read_stdin, args=(portal, sender), name=name, daemon=True).start()
+            yield
 
     async def frames(self) -> AsyncIterator[TextFrame]:
         first = True
-        async for line in self._lines():
-            if not line.strip():
-                continue
-            if not first and self.pause_ms:
-                await anyio.sleep(self.pause_ms / 1000)
-            first = False
-            yield TextFrame(line.strip(), pts=self.context.now())
+        async with aclosing(self._lines()) as lines:
+            async for line in lines:
+                if not line.strip():
+                    continue
+                if not first and self.pause_ms:
+                    await anyio.sleep(self.pause_ms / 1000)
+                first = False
+                yield TextFrame(line.strip(), pts=self.context.now())
 
-    async def _lines(self) -> AsyncIterator[str]:
-        if self.path is None:
+    async def _lines(self) -> AsyncGenerator[str]:
+        if self._typed is not None:
+            async for line in self._typed:
+                yield line
+        elif self.path is not None:
+            with await to_thread.run_sync(_open, self.path) as file:
+                while line := await to_thread.run_sync(file.readline):
+                    yield line
+        else:
             for line in self.lines or ():
                 yield line
-            return
-        with closing(_read_lines(self.path)) as lines:
-            while line := await to_thread.run_sync(lambda: next(lines, ""), abandon_on_cancel=True):
-                yield line
+
+    @property
+    def _is_stdin(self) -> bool:
+        return self.path is not None and Path(self.path).name == "-"
 
 
-def _read_lines(path: str) -> Generator[str]:
-    if Path(path).name == "-":
-        yield from sys.stdin
-    else:
-        with open(path, encoding="utf-8") as file:
-            yield from file
+def _open(path: str) -> TextIO:
+    return open(path, encoding="utf-8-sig")
+
+
+def _read_stdin(portal: BlockingPortal, sender: MemoryObjectSendStream[str]) -> None:
+    """Runs in a daemon thread, for one of `to_thread` would keep the process until a line is typed.
+
+    It reads through a file of its own: while a thread waits in `sys.stdin`, Python cannot end.
+    """
+    stdin = sys.stdin
+    with (
+        open(stdin.fileno(), encoding=stdin.encoding, errors="replace", closefd=False) as file,
+        suppress(*_NOBODY_LISTENS),
+    ):
+        for line in file:
+            portal.call(sender.send, line)
+        portal.call(sender.aclose)

@@ -8,7 +8,8 @@ from typing import IO
 
 import msgspec
 
-from pipeline import SECOND, OutputPath, SettingError, Sink, Transcript
+from pipeline import SECOND, OutputPath, Sink, Transcript
+from processors.files import check_writable
 
 
 class TranscriptionSink(Sink):
@@ -25,8 +26,7 @@ class TranscriptionSink(Sink):
         self._file: IO[bytes] | None = None
 
     def check(self) -> None:
-        if self.path.is_dir():
-            raise SettingError(f"{self.path} is a folder", setting="path")
+        check_writable(self.path)
 
     async def lifespan(self) -> AsyncIterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -106,17 +106,17 @@ class ToolDispatcher(Duplex):
             return {"error": f'there is no function "{call.name}"; there are: {known}'}
         try:
             async with slots:
-                with anyio.fail_after(self.timeout_s):
+                with anyio.move_on_after(self.timeout_s):
                     output = await _invoke(self.tools[call.name], call.arguments)
-            return {"output": msgspec.to_builtins(output, str_keys=True)}
-        except ToolArgumentError as error:
-            return {"error": str(error)}
-        except TimeoutError:
+                    return {"output": msgspec.json.decode(msgspec.json.encode(output))}
             self.context.log.warning("%s took more than %g s", call.name, self.timeout_s)
             return {"error": f"{call.name} took more than {self.timeout_s:g} s"}
+        except ToolArgumentError as error:
+            return {"error": str(error)}
         except Exception as error:
-            self.context.log.warning("%s failed: %s: %s", call.name, type(error).__name__, error)
-            return {"error": f"{type(error).__name__}: {error}"}
+            what = f"{type(error).__name__}: {error}".encode(errors="replace").decode()
+            self.context.log.warning("%s failed: %s", call.name, what)
+            return {"error": what}
 
 
 async def _invoke(tool: Tool, arguments: Mapping[str, Any]) -> Any:

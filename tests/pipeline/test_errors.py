@@ -21,8 +21,8 @@ def test_a_failure_names_processor_frame_and_place() -> None:
 
 
 def test_a_failure_on_purpose_needs_no_class_name() -> None:
-    failure = ProcessorFailure("file", SettingError("there is no file x"))
-    assert str(failure) == 'processor "file" failed: there is no file x'
+    failure = ProcessorFailure("file", SettingError("there is no file x", hint="make one"))
+    assert str(failure) == 'processor "file" failed: there is no file x; make one'
 
 
 def test_an_exception_without_words_is_named() -> None:

@@ -482,6 +482,52 @@ async def test_finishing_loses_no_frame_of_a_source_that_waits_for_room() -> Non
     assert not report.drops
 
 
+class Served(Source):
+    """Holds a task group open around its `yield`, as a source with a connection does."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def frames(self) -> AsyncIterator[TextFrame]:
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.sleep_forever)
+                while True:
+                    yield TextFrame("tick")
+                    await anyio.sleep(0.01)
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize("how", ["finish", "cancel"])
+async def test_a_source_with_a_task_group_ends_while_it_waits_for_room(how: str) -> None:
+    source, slow = Served(), Slow()
+    graph = Graph(
+        {"in": source, "out": slow}, ["in -> out"], inboxes={"out": InboxSettings(frames=1)}
+    )
+    current = Run(graph)
+    async with anyio.create_task_group() as group:
+
+        async def end() -> None:
+            await anyio.sleep(0.35)
+            getattr(current, how)()
+
+        group.start_soon(end)
+        report = await current.execute()
+    assert source.closed
+    assert report.completed is (how == "finish")
+
+
+async def test_a_failure_downstream_of_a_source_with_a_task_group_is_shown_as_it_is() -> None:
+    class Bad(Transform):
+        def process(self, frame: TextFrame) -> Iterator[TextFrame]:
+            raise ValueError("boom")
+            yield
+
+    with pytest.raises(ProcessorFailure, match='processor "bad" failed on TextFrame: ValueError'):
+        await execute({"in": Served(), "bad": Bad(), "out": Collect()}, "in -> bad -> out")
+
+
 async def test_finishing_before_it_has_begun() -> None:
     ticker, out = Ticker(), Collect()
     current = Run(Graph({"in": ticker, "out": out}, ["in -> out"]))

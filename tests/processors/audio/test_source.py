@@ -1,0 +1,174 @@
+"""Tests of sound from a file."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+import soundfile
+
+from pipeline import (
+    SECOND,
+    AudioFormat,
+    AudioFrame,
+    Graph,
+    InboxSettings,
+    Run,
+    SettingError,
+    Sink,
+    Speaker,
+)
+from pipeline.testing import Collect, VirtualTimeLoop
+from processors.audio.source import AudioSource
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    """Trio's virtual clock does not wait for the thread that reads."""
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
+
+
+def sound(count: int, channels: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(count)
+    return rng.integers(-32768, 32767, (count, channels), np.int16, endpoint=True)
+
+
+def a_file(path: Path, samples: np.ndarray, rate: int = 16_000, subtype: str = "PCM_16") -> str:
+    soundfile.write(path, samples, rate, subtype)
+    return str(path)
+
+
+async def play(source: AudioSource, output: Any = None, **inboxes: InboxSettings) -> Any:
+    """The frames that the source gives, and the report."""
+    output = output or Collect()
+    graph = Graph({"source": source, "out": output}, ["source -> out"], inboxes=inboxes)
+    report = await Run(graph).execute()
+    return output.frames, report
+
+
+class Clocked(Sink):
+    """Keeps frames with the time at which each came; takes its time over the first."""
+
+    def __init__(self, over_the_first: float = 0) -> None:
+        self.frames: list[tuple[AudioFrame, int]] = []
+        self._delay = over_the_first
+
+    async def consume(self, frame: AudioFrame) -> None:
+        self.frames.append((frame, self.context.now()))
+        await anyio.sleep(self._delay if len(self.frames) == 1 else 0)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [("a.wav", "PCM_16"), ("a.flac", "PCM_16"), ("a.wav", "PCM_24"), ("a.wav", "FLOAT")],
+)
+async def test_samples_come_exactly(tmp_path: Path, name: str, subtype: str, channels: int) -> None:
+    samples = sound(40_123, channels)
+    written = samples / np.float32(32768) if subtype == "FLOAT" else samples
+    path = a_file(tmp_path / name, written, subtype=subtype)
+    frames, _ = await play(AudioSource(path, realtime=False))
+    assert np.array_equal(np.concatenate([frame.samples for frame in frames]), samples)
+    assert frames[0].samples.dtype == np.int16
+
+
+@pytest.mark.parametrize(("name", "subtype"), [("a.wav", "PCM_24"), ("a.flac", "PCM_24")])
+async def test_finer_resolutions_are_rounded(tmp_path: Path, name: str, subtype: str) -> None:
+    steps = np.array([0.4, 0.6, -0.4, -0.6, 100.25, 100.75])
+    path = a_file(tmp_path / name, steps / 32768, subtype=subtype)
+    ((frame,), _) = await play(AudioSource(path, realtime=False))
+    assert frame.samples[:, 0].tolist() == [0, 1, 0, -1, 100, 101]
+
+
+async def test_floats_beyond_full_scale_are_clipped(tmp_path: Path) -> None:
+    values = np.array([0.5, 1.0, 1.5, -1.0, -1.5, np.nan], np.float32)
+    path = a_file(tmp_path / "a.wav", values, subtype="FLOAT")
+    ((frame,), _) = await play(AudioSource(path, realtime=False))
+    assert frame.samples[:, 0].tolist() == [16384, 32767, 32767, -32768, -32768, 0]
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 44_100, 48_000])
+@pytest.mark.parametrize("frame_ms", [1, 20, 30, 1000])
+async def test_frames_are_of_one_length_and_join(tmp_path: Path, rate: int, frame_ms: int) -> None:
+    count = 2 * rate + rate // 3
+    path = a_file(tmp_path / "a.wav", sound(count), rate)
+    frames, _ = await play(AudioSource(path, frame_ms, realtime=False))
+    size = rate * frame_ms // 1000
+    assert {len(frame.samples) for frame in frames[:-1]} == {size}
+    assert len(frames[-1].samples) == count - size * (len(frames) - 1)
+    for number, frame in enumerate(frames):
+        assert frame.pts == number * size * SECOND // rate
+        assert (frame.rate, frame.speaker, frame.turn) == (rate, Speaker.USER, 0)
+
+
+async def test_in_real_time_every_frame_comes_when_it_would_be_heard(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.wav", sound(3 * 16_000))
+    frames, report = await play(AudioSource(path), Clocked())
+    assert len(frames) == 150
+    for number, (frame, came) in enumerate(frames):
+        assert frame.pts == number * 20_000_000
+        assert came == pytest.approx(frame.pts, abs=1000)
+    assert report.seconds == pytest.approx(3)
+
+
+async def test_the_end_comes_when_the_last_frame_has_been_heard(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.wav", sound(2400))
+    _, report = await play(AudioSource(path, frame_ms=100))
+    assert report.seconds == pytest.approx(0.15)
+
+
+async def test_frames_that_are_late_do_not_make_the_file_longer(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.wav", sound(3 * 16_000))
+    slow = Clocked(over_the_first=1)
+    frames, report = await play(AudioSource(path), slow, out=InboxSettings(frames=1))
+    assert [frame.pts for frame, _ in frames] == list(range(0, 3 * SECOND, 20_000_000))
+    assert frames[1][1] == pytest.approx(SECOND)
+    assert frames[-1][1] == pytest.approx(frames[-1][0].pts, abs=1000)
+    assert report.seconds == pytest.approx(3)
+
+
+async def test_otherwise_it_takes_no_time(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.wav", sound(3 * 16_000))
+    frames, report = await play(AudioSource(path, realtime=False), Clocked())
+    assert [frame.pts for frame, _ in frames] == list(range(0, 3 * SECOND, 20_000_000))
+    assert report.seconds == pytest.approx(0)
+
+
+async def test_a_file_without_samples_gives_nothing(tmp_path: Path) -> None:
+    frames, report = await play(AudioSource(a_file(tmp_path / "a.wav", sound(0))))
+    assert frames == []
+    assert report.completed
+
+
+def test_it_says_what_it_gives(tmp_path: Path) -> None:
+    source = AudioSource(a_file(tmp_path / "a.wav", sound(10, 2), 44_100))
+    assert source.audio_out(AudioFormat()) == AudioFormat(44_100, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.wav", "there is no file {}"),
+        ("folder.wav", "there is no file {}"),
+        ("text.wav", "cannot read {} as sound: Format not recognised"),
+        ("empty.wav", "cannot read {} as sound: Format not recognised"),
+        ("samples.raw", "cannot read {} as sound: raw samples do not say their rate"),
+    ],
+)
+def test_what_cannot_be_read_is_found_before_anything_runs(
+    tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "text.wav").write_text("This is not a sound." * 10)
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "samples.raw").write_bytes(bytes(100))
+    path = str(tmp_path / name)
+    source = AudioSource(path)
+    with pytest.raises(SettingError) as caught:
+        source.check()
+    assert str(caught.value) == message.format(path)
+    assert caught.value.setting == "path"
+    (finding,) = Graph({"source": source, "out": Collect()}, ["source -> out"]).check()
+    assert finding.code == "environment"
+    assert finding.message == f'"source": {message.format(path)}'

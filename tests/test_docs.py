@@ -6,12 +6,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipeline import ConfigError, Sink, Transcript, load
 from pipeline.cli.main import main
 from pipeline.config import loads
 from pipeline.testing import run_virtually
+from processors.local_live_api.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,7 +39,9 @@ def test_only_languages_that_are_checked_are_used() -> None:
 
 @pytest.mark.parametrize("text", all_blocks("yaml"))
 def test_configurations_pass_the_check(text: str) -> None:
-    if not text.startswith("# excerpt"):
+    if text.startswith("turns:"):
+        assert msgspec.yaml.decode(text, type=Scenario).turns
+    elif not text.startswith("# excerpt"):
         assert loads(text, base=ROOT).check() == []
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 from rich.console import Console
@@ -26,11 +27,11 @@ def run_config(path: str, *, debug: bool, drain_seconds: float) -> int:
     """Run a configuration with everything a person at a terminal wants to see; the exit status."""
     console = Console(stderr=True, highlight=False)
     talk = Talk(console)
-    _show_log(talk, debug)
     stopped_by: list[int] = []
     try:
         graph = load(path)
-        report = anyio.run(_run, graph, talk, drain_seconds, stopped_by)
+        with _showing_log(talk, debug):
+            report = anyio.run(_run, graph, talk, drain_seconds, stopped_by)
     except ConfigError as error:
         for finding in error.findings:
             console.print(str(finding), style="red", markup=False, soft_wrap=True)
@@ -84,8 +85,18 @@ class _LogHandler(logging.Handler):
         self._talk.note(self.format(record))
 
 
-def _show_log(talk: Talk, debug: bool) -> None:
+@contextmanager
+def _showing_log(talk: Talk, debug: bool) -> Iterator[None]:
+    """While it lasts, log messages of processors are shown, and only here."""
     logger = logging.getLogger("pipeline")
+    before = logger.level, logger.propagate
+    handler = _LogHandler(talk)
+    logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    logger.handlers = [_LogHandler(talk)]
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

@@ -1,7 +1,6 @@
 """Tests of sound into a file: as a recording, and as if it were played."""
 
 import asyncio
-import logging
 import os
 import subprocess
 import sys
@@ -168,9 +167,8 @@ async def test_a_recording_keeps_what_an_interruption_cuts_short(tmp_path: Path)
 
 
 async def test_a_pause_of_hours_is_left_out_but_not_the_pauses_after_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("pipeline"), "propagate", True)
     path = tmp_path / "a.wav"
     times = [0, 7200 * SECOND, 7202 * SECOND]
     await feed(AudioSink(str(path)), [AudioFrame(sound(RATE), RATE, pts=pts) for pts in times])

@@ -916,6 +916,21 @@ async def test_it_waits_while_the_answer_plays(caplog: pytest.LogCaptureFixture)
     assert caplog.messages == []
 
 
+async def test_silence_in_the_middle_of_an_answer_is_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def answer(wire: Wire) -> None:
+        await wire.set_up()
+        await wire.receive()
+        await wire.send_audio(30)
+
+    async with service(answer) as (url, _):
+        frames, report = await run(User(HELLO), LiveApi(url=url, patience_s=2))
+    assert report.seconds == pytest.approx(32, abs=0.01)
+    assert [ended.interrupted for ended in of(TurnEnded, frames)] == [True]
+    assert caplog.messages == ["no sign of the service for 2 s: leaving"]
+
+
 async def test_a_tool_may_take_longer_than_the_service(caplog: pytest.LogCaptureFixture) -> None:
     async def answer(wire: Wire) -> None:
         await wire.set_up()

@@ -120,8 +120,8 @@ class Inbox(Generic[T]):
                 return frame
 
     def count_givers(self, kind: type[Frame]) -> int:
-        """How many processors upstream can send frames of this type."""
-        return sum(any(issubclass(kind, given) for given in gives) for gives in self.givers)
+        """How many processors upstream say that they give frames of this type."""
+        return sum(any(issubclass(given, kind) for given in gives) for gives in self.givers)
 
     # --- the sending side, used by the runtime ---
 

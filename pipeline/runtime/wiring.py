@@ -65,7 +65,7 @@ class Wiring:
             station.relay = self._emitter(station, gives=False)
             station.downstream = tuple(self._behind(station))
             if station.inbox is not None:
-                station.inbox.givers = tuple(e.source.ports.gives for e in station.node.incoming)
+                station.inbox.givers = tuple(node.ports.gives for node in _feeding(station.node))
 
     async def settle(self) -> None:
         """Wait until the inboxes that were full have taken their frames."""
@@ -152,6 +152,15 @@ class Wiring:
         if issubclass(kind, edge.target.ports.takes):
             return _to_transform(target, count)
         return _past_transform(target, count)
+
+
+def _feeding(node: Node) -> list[Node]:
+    """Every node whose frames reach `node`, directly or past transforms."""
+    found = [edge.source for edge in node.incoming]
+    for feeder in found:
+        if feeder.passes:
+            found += [edge.source for edge in feeder.incoming if edge.source not in found]
+    return found
 
 
 def _to_inbox(

@@ -329,7 +329,7 @@ class LiveApi(Duplex):
 
 async def _declarations(inbox: Inbox[Takes]) -> tuple[list[dict[str, Any]], list[Takes]]:
     """The functions of every tool dispatcher in the graph, and the frames that came before them."""
-    waiting = sum(ToolsDeclared in gives for gives in inbox.givers)
+    waiting = inbox.count_givers(ToolsDeclared)
     declarations: list[dict[str, Any]] = []
     early: list[Takes] = []
     async with aclosing(_with_late(inbox)) as frames:
@@ -380,7 +380,7 @@ async def _connect(backend: Backend) -> AsyncIterator[ClientConnection]:
 
 def _decode(data: bytes | str) -> ServerMessage:
     try:
-        return decode_server(data)
+        return decode_server(data) if data else ServerMessage()
     except msgspec.DecodeError as error:
         raise LiveApiError(f"the service sent what is no Live API message: {error}") from None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline import Graph, InboxSettings, Report, TextFrame, Transcript, Transform
+from pipeline import Frame, Graph, InboxSettings, Report, TextFrame, Transcript, Transform
 from pipeline.runtime.wiring import Taps, Wiring
 from pipeline.testing import Collect, Given
 
@@ -71,6 +71,12 @@ async def test_downstream_is_everything_behind_a_node(wirings: list[Wiring]) -> 
     stations = wire(wirings).stations
     assert [station.name for station in stations["one"].downstream] == ["two", "out"]
     assert stations["out"].downstream == ()
+
+
+async def test_an_inbox_knows_who_feeds_it_past_transforms_too(wirings: list[Wiring]) -> None:
+    out = wire(wirings).stations["out"].inbox
+    assert out is not None
+    assert out.givers == ((TextFrame,), (TextFrame,), (Frame,))  # two, one, in
 
 
 async def test_a_transcript_passes_transforms_that_do_not_take_it(wirings: list[Wiring]) -> None:

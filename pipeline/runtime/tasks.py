@@ -74,14 +74,13 @@ async def run_transform(station: Station, wiring: Wiring) -> None:
                 if blocked:
                     await wiring.settle()
 
-    async def handle(frame: Frame) -> None:
+    def handle(frame: Frame) -> Awaitable[None] | None:
         if isinstance(frame, takes):
             for item in cast(Iterable[Frame], transform.process(frame)):
                 push(item)
         else:
             relay(frame)
-        if blocked:
-            await wiring.settle()
+        return wiring.settle() if blocked else None
 
     if inspect.isasyncgenfunction(transform.process):
         await _read(station, handle_async, interruptible=True)
@@ -151,9 +150,12 @@ async def _iterating(frames: AsyncIterator[Frame]) -> AsyncIterator[AsyncIterato
 
 
 async def _read(
-    station: Station, handle: Callable[[Frame], Awaitable[None]], *, interruptible: bool
+    station: Station, handle: Callable[[Frame], Awaitable[None] | None], *, interruptible: bool
 ) -> None:
-    """Hand every frame of the inbox to `handle`, which an interruption of its turn cancels."""
+    """Hand every frame of the inbox to `handle`, and wait for what that returns.
+
+    interruptible: an interruption of the turn that the frame is media of cancels the wait.
+    """
     inbox = cast(Inbox[Frame], station.inbox)
     interruptible = interruptible and station.processor.plays_media
     resumed = perf_counter_ns()
@@ -169,10 +171,13 @@ async def _read(
         except EndOfStream:
             return
         try:
-            if interruptible and frame.turn and frame.media:
-                await _interruptibly(station, handle, frame)
+            unfinished = handle(frame)
+            if unfinished is None:
+                pass
+            elif interruptible and frame.turn and frame.media:
+                await _interruptibly(station, frame.turn, unfinished)
             else:
-                await handle(frame)
+                await unfinished
         except Exception as error:
             raise station.failure(error, frame) from error
         if perf_counter_ns() - resumed > LONGEST_HOLD:
@@ -180,13 +185,11 @@ async def _read(
             resumed = perf_counter_ns()
 
 
-async def _interruptibly(
-    station: Station, handle: Callable[[Frame], Awaitable[None]], frame: Frame
-) -> None:
+async def _interruptibly(station: Station, turn: int, unfinished: Awaitable[None]) -> None:
     with anyio.CancelScope() as scope:
-        station.busy, station.busy_turn = scope, frame.turn
+        station.busy, station.busy_turn = scope, turn
         try:
-            await handle(frame)
+            await unfinished
         finally:
             station.busy = None
     if scope.cancelled_caught and station.inbox is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import Finding, SettingError
 from pipeline.frames import AudioFrame
 from pipeline.ports import FrameTypes, overlap
 from pipeline.processor import AudioFormat, Duplex, Sink, Source
+from pipeline.settings import read_settings
 
 if TYPE_CHECKING:
     from pipeline.graph import Edge, Graph, Node
@@ -102,24 +104,63 @@ def _blocking_cycle(graph: Graph) -> list[Edge] | None:
 
 
 def _mark_feedback(graph: Graph) -> None:
-    """An edge is feedback if it leads back to a node on the way from a source to it."""
-    state: dict[str, bool] = {}  # True while on the path, False when done
-    for start in graph.nodes.values():
-        if not isinstance(start.processor, Source):
-            continue
-        state[start.name] = True
-        stack = [(start, iter(start.outgoing))]
-        while stack:
-            node, edges = stack[-1]
-            edge = next(edges, None)
-            if edge is None:
-                state[node.name] = False
-                stack.pop()
-            elif edge.target.name not in state:
-                state[edge.target.name] = True
-                stack.append((edge.target, iter(edge.target.outgoing)))
-            else:
-                edge.feedback = state[edge.target.name]
+    """Where a cycle is entered from outside, its own edges into that node are feedback.
+
+    That leaves no cycle, and does not depend on the order in which anything was written.
+    """
+    _mark_within(list(graph.nodes.values()))
+
+
+def _mark_within(nodes: list[Node]) -> None:
+    for group in _cycles(nodes):
+        inside = set(map(id, group))
+
+        def is_inner(edge: Edge, inside: set[int] = inside) -> bool:
+            return id(edge.source) in inside and not edge.feedback
+
+        entries = [node for node in group if any(not is_inner(e) for e in node.incoming)]
+        for node in entries:
+            for edge in node.incoming:
+                edge.feedback = edge.feedback or is_inner(edge)
+        if entries:
+            _mark_within(group)
+
+
+def _cycles(nodes: list[Node]) -> list[list[Node]]:
+    """Groups of nodes that lead to each other; feedback edges do not count."""
+    inside = set(map(id, nodes))
+
+    def behind(node: Node) -> set[int]:
+        found: dict[int, Node] = {}
+        pending = [node]
+        for current in pending:
+            for edge in current.outgoing:
+                target = edge.target
+                if not edge.feedback and id(target) in inside and id(target) not in found:
+                    found[id(target)] = target
+                    pending.append(target)
+        return set(found)
+
+    waiting = {
+        id(n): sum(not e.feedback and id(e.source) in inside for e in n.incoming) for n in nodes
+    }
+    free = [node for node in nodes if not waiting[id(node)]]
+    for node in free:  # what no cycle feeds is in none: most graphs end here
+        for edge in node.outgoing:
+            if not edge.feedback and id(edge.target) in inside:
+                waiting[id(edge.target)] -= 1
+                if not waiting[id(edge.target)]:
+                    free.append(edge.target)
+    rest = [node for node in nodes if waiting[id(node)]]
+    reach = {id(node): behind(node) for node in rest}
+    groups: list[list[Node]] = []
+    placed: set[int] = set()
+    for node in rest:
+        if id(node) not in placed and id(node) in reach[id(node)]:
+            group = [n for n in rest if id(n) in reach[id(node)] and id(node) in reach[id(n)]]
+            placed.update(map(id, group))
+            groups.append(group)
+    return groups
 
 
 def _reachable(graph: Graph) -> list[Node]:
@@ -181,9 +222,17 @@ def emitted(node: Node, known: dict[str, FrameTypes]) -> FrameTypes:
 
 
 def check_types(graph: Graph) -> list[Finding]:
-    """Edges that could never carry a frame."""
+    """Edges that could never carry a frame, and transforms that could never be given one."""
     findings = []
     known: dict[str, FrameTypes] = {}
+    for node in graph.nodes.values():
+        arriving = [t for edge in node.incoming for t in emitted(edge.source, known)]
+        if node.passes and arriving and not overlap(tuple(arriving), node.ports.takes):
+            message = (
+                f'"{node.name}" would never be given a frame: it takes {_names(node.ports.takes)}, '
+                f"and what comes to it is {_names(tuple(arriving))}"
+            )
+            findings.append(Finding("never-fed", message, node.place))
     for edge in graph.edges:
         given = emitted(edge.source, known)
         if not overlap(given, edge.accepts):
@@ -199,35 +248,76 @@ def check_types(graph: Graph) -> list[Finding]:
 
 
 def _names(types: FrameTypes) -> str:
-    return " and ".join(sorted(kind.__name__ for kind in types)) or "nothing"
+    return " and ".join(sorted({kind.__name__ for kind in types})) or "nothing"
 
 
 # --- the machine ---
 
 
 def check_machine(graph: Graph) -> list[Finding]:
-    """Ask every processor whether it can run here, and compare audio formats along the edges."""
-    findings: list[Finding] = []
+    """Ask every processor whether it can run here; compare formats along edges, and files."""
+    findings: list[Finding] = list(_check_files(graph))
     formats: dict[str, AudioFormat] = {}
     known: dict[str, FrameTypes] = {}
     for node in graph.order:
-        arriving = AudioFormat()
-        for edge in node.incoming:
-            if not edge.feedback and overlap(emitted(edge.source, known), (AudioFrame,)):
-                fmt = formats[edge.source.name]
-                needed = node.processor.audio_in()
-                if overlap((AudioFrame,), node.ports.takes) and not fmt.fits(needed):
-                    findings.append(_format_mismatch(edge, fmt, needed))
-                arriving = fmt
+        arriving = [
+            (edge, formats[edge.source.name])
+            for edge in node.incoming
+            if not edge.feedback and overlap(emitted(edge.source, known), (AudioFrame,))
+        ]
+        formats[node.name] = AudioFormat()
         try:
             node.processor.check()
-            formats[node.name] = node.processor.audio_out(arriving)
+            if overlap((AudioFrame,), node.ports.takes):
+                findings += _compare_formats(node, arriving)
+            formats[node.name] = node.processor.audio_out(_common([fmt for _, fmt in arriving]))
         except SettingError as error:
-            formats[node.name] = AudioFormat()
-            findings.append(
-                Finding("environment", f'"{node.name}": {error}', node.place, error.hint)
-            )
+            message = f'"{node.name}": {error}'
+            findings.append(Finding("environment", message, node.place, error.hint))
+        except Exception as error:
+            message = f'"{node.name}": its check failed: {type(error).__name__}: {error}'
+            findings.append(Finding("environment", message, node.place))
     return findings
+
+
+def _check_files(graph: Graph) -> Iterator[Finding]:
+    """A file that is written must not be read, nor written, by anything else in the graph."""
+    written: dict[Path, Node] = {}
+    read: list[tuple[Path, Node]] = []
+    for node in graph.nodes.values():
+        for setting in read_settings(type(node.processor)).values():
+            value = getattr(node.processor, setting.name, None)
+            if not isinstance(value, str | Path):
+                continue
+            path = Path(value).resolve()
+            if setting.is_input:
+                read.append((path, node))
+            elif setting.is_output and path in written:
+                message = f'"{node.name}" and "{written[path].name}" would both write {value}'
+                yield Finding("same-file", message, node.place)
+            elif setting.is_output:
+                written[path] = node
+    for path, node in read:
+        if path in written:
+            message = f'"{written[path].name}" would overwrite {path}, which "{node.name}" reads'
+            yield Finding("same-file", message, written[path].place)
+
+
+def _common(formats: list[AudioFormat]) -> AudioFormat:
+    """What is the same in all of them."""
+    rates, channels = {f.rate for f in formats}, {f.channels for f in formats}
+    return AudioFormat(
+        rates.pop() if len(rates) == 1 else None, channels.pop() if len(channels) == 1 else None
+    )
+
+
+def _compare_formats(node: Node, arriving: list[tuple[Edge, AudioFormat]]) -> Iterator[Finding]:
+    needed = node.processor.audio_in()
+    for edge, fmt in arriving:
+        if not fmt.fits(needed):
+            yield _format_mismatch(edge, fmt, needed)
+        elif isinstance(node.processor, Sink) and not fmt.fits(AudioFormat(arriving[0][1].rate)):
+            yield _format_mismatch(edge, fmt, AudioFormat(arriving[0][1].rate))
 
 
 def _format_mismatch(edge: Edge, fmt: AudioFormat, needed: AudioFormat) -> Finding:

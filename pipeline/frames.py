@@ -64,6 +64,14 @@ class AudioFrame(Frame, frozen=True, gc=False):
     rate: int
     speaker: Speaker = Speaker.USER
 
+    def __post_init__(self) -> None:
+        samples = self.samples
+        if samples.ndim != 2 or samples.dtype.char != "h":
+            raise TypeError(
+                f"the samples of an AudioFrame are int16 of shape (n, channels), not "
+                f"{samples.dtype} of shape {samples.shape}"
+            )
+
     @property
     def channels(self) -> int:
         return int(self.samples.shape[1])

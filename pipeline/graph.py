@@ -76,11 +76,20 @@ class Graph:
         places: Mapping[str, Place] | None = None,
         flow_places: Sequence[Place] | None = None,
     ) -> None:
+        flow = [flow] if isinstance(flow, str) else flow
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
+        self.used = False
+        """Processors keep state, so a graph runs once."""
         findings: list[Finding] = []
         for name, processor in processors.items():
             place = (places or {}).get(name)
+            if not isinstance(processor, Processor):
+                raise TypeError(f'"{name}" is {processor!r}, not a processor')
+            twin = next((n.name for n in self.nodes.values() if n.processor is processor), None)
+            if twin is not None:
+                message = f'"{name}" is the same object as "{twin}": make one for each'
+                findings.append(Finding("same-object", message, place))
             chosen = (inboxes or {}).get(name)
             if chosen is not None and isinstance(processor, Source):
                 findings.append(
@@ -95,7 +104,8 @@ class Graph:
             self.nodes[name] = Node(name, processor, ports, inbox, place)
         for index, chain in enumerate(flow):
             findings += self._connect(chain, flow_places[index] if flow_places else None)
-        findings += checks.check_structure(self)
+        if not findings:  # what cannot be read or found would look unused as well
+            findings += checks.check_structure(self)
         if findings:
             raise ConfigError(findings)
         self.order = checks.downstream_order(self)

@@ -32,8 +32,8 @@ MOST_FRAMES = 16_384
 class InboxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much an inbox holds, and what gives when it is full.
 
-    block: the sender waits. drop_oldest, drop_newest: media gives way, counted. latest: only the
-    newest frame of media is kept. Only media is ever dropped; other frames wait for room.
+    block: the sender waits. drop_oldest, drop_newest: media gives way, counted. latest: room for
+    one frame, in which newer media replaces older. Only media is dropped; other frames wait.
     """
 
     frames: Annotated[int, msgspec.Meta(ge=1, le=MOST_FRAMES)] | None = None
@@ -72,13 +72,13 @@ class Inbox(Generic[T]):
         self.givers: tuple[tuple[type[Frame], ...], ...] = ()
         self._cut = cut
         self.count_drop = count_drop
+        self._policy = settings.policy
         self._longest = None if settings.ms is None else settings.ms * 1_000_000
         self._held = 0
         self._sender, self._receiver = _stream(settings)
         self._late_sender, self._late_receiver = _stream(settings)
         self._room: anyio.Event | None = None
         self._ended = False
-        self._closed = False
 
     # --- the reading side ---
 
@@ -110,7 +110,10 @@ class Inbox(Generic[T]):
                 return frame
 
     def late(self) -> AsyncIterator[T]:
-        """Frames that come back through a cycle after the inputs have ended; has no end itself."""
+        """Frames that come back through a cycle after the inputs have ended.
+
+        It ends when the processors that they come from have ended.
+        """
         return _Late(self)
 
     async def _receive_late(self) -> T:
@@ -133,15 +136,17 @@ class Inbox(Generic[T]):
         if self._cut and self._stale(frame):
             self.count_drop("interrupted", 1)
             return True
-        if self._longest is not None and self._held and self._held + _length(frame) > self._longest:
-            return self._overflow(frame)
-        try:
-            self._sender.send_nowait(frame)
-        except WouldBlock:
-            return self._overflow(frame)
-        except (ClosedResourceError, BrokenResourceError):
+        if self._ended:
             return self._offer_late(frame)
-        self._count_in(frame)
+        while not self._send(frame):
+            if self._policy == "block":
+                return False
+            older = self._policy != "drop_newest" and self._drop_oldest()
+            if not older and not frame.media:
+                return False
+            self.count_drop("inbox full", 1)
+            if not older:
+                return True
         return True
 
     async def put(self, frame: Frame) -> None:
@@ -156,9 +161,13 @@ class Inbox(Generic[T]):
         self._ended = True
         self._sender.close()
 
+    def end_late(self) -> None:
+        """Nothing can come back through a cycle any more."""
+        self._late_sender.close()
+
     def close(self) -> None:
         """The reader is gone: what is queued and whatever still comes is dropped and counted."""
-        self._closed = self._ended = True
+        self._ended = True
         left = len(self._drain(self._receiver)) + len(self._drain(self._late_receiver))
         for end in (self._sender, self._receiver, self._late_sender, self._late_receiver):
             end.close()
@@ -168,14 +177,13 @@ class Inbox(Generic[T]):
 
     def discard_stale(self) -> None:
         """Drop queued media of interrupted turns at once; senders that wait for room get it."""
-        if self._ended:
-            return  # nothing can wait for room any more, and `_took` drops what is stale
-        queued = self._drain(self._receiver)
-        kept = [frame for frame in queued if not self._stale(frame)]
-        self._refill(kept)
-        if len(kept) < len(queued):
-            self.count_drop("interrupted", len(queued) - len(kept))
-            self._make_room()
+        if not self._ended:  # then nothing waits for room in it, and `_took` drops what is stale
+            queued = self._drain(self._receiver)
+            kept = [frame for frame in queued if not self._stale(frame)]
+            self._refill(kept)
+            if len(kept) < len(queued):
+                self.count_drop("interrupted", len(queued) - len(kept))
+        self._make_room()  # also for a sender whose own frame is the stale one
 
     # --- inside ---
 
@@ -189,10 +197,13 @@ class Inbox(Generic[T]):
         if depth > self.high_water:
             self.high_water = depth
 
-    def _took(self, frame: Frame) -> bool:
+    def _count_out(self, frame: Frame) -> None:
         self.depth -= 1
         if self._longest is not None:
             self._held -= _length(frame)
+
+    def _took(self, frame: Frame) -> bool:
+        self._count_out(frame)
         if self._room is not None:
             self._make_room()
         if self._cut and self._stale(frame):
@@ -205,29 +216,36 @@ class Inbox(Generic[T]):
             self._room.set()
             self._room = None
 
-    def _overflow(self, frame: Frame) -> bool:
-        policy = self.settings.policy
-        if policy == "block":
+    def _send(self, frame: Frame) -> bool:
+        """Queue the frame if the bound allows it; one frame always fits a bound in time."""
+        if self._longest is not None and self._held and self._held + _length(frame) > self._longest:
             return False
-        if policy == "drop_newest":
-            if not frame.media:
-                return False
-            self.count_drop("inbox full", 1)
+        try:
+            self._sender.send_nowait(frame)
+        except WouldBlock:
+            return False
+        self._count_in(frame)
+        return True
+
+    def _drop_oldest(self) -> bool:
+        """Take the oldest media out of the queue, if there is any."""
+        oldest = self._receiver.receive_nowait()
+        self._count_out(oldest)
+        if oldest.media:
             return True
-        queued = self._drain(self._receiver)
-        oldest = next((index for index, held in enumerate(queued) if held.media), None)
-        if oldest is not None:
-            del queued[oldest]
-            self.count_drop("inbox full", 1)
+        queued = [oldest, *self._drain(self._receiver)]
+        found = next((index for index, held in enumerate(queued) if held.media), None)
+        if found is not None:
+            del queued[found]
         self._refill(queued)
-        return oldest is not None and self.offer(frame)
+        return found is not None
 
     def _offer_late(self, frame: Frame) -> bool:
-        if self._closed:
-            self.count_drop("receiver ended", 1)
-            return True
         try:
             self._late_sender.send_nowait(frame)
+        except (ClosedResourceError, BrokenResourceError):
+            self.count_drop("receiver ended", 1)
+            return True
         except WouldBlock:
             return False
         self._count_in(frame)
@@ -240,9 +258,8 @@ class Inbox(Generic[T]):
                 frames.append(receiver.receive_nowait())
         except (WouldBlock, EndOfStream, ClosedResourceError):
             pass
-        self.depth -= len(frames)
-        if self._longest is not None:
-            self._held -= sum(map(_length, frames))
+        for frame in frames:
+            self._count_out(frame)
         return frames
 
     def _refill(self, frames: list[Any]) -> None:
@@ -261,7 +278,10 @@ class _Late(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        return await self._inbox._receive_late()
+        try:
+            return await self._inbox._receive_late()
+        except EndOfStream:
+            raise StopAsyncIteration from None
 
 
 def _stream(

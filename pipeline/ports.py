@@ -40,15 +40,8 @@ def read_ports(
     Raises SettingError when an annotation is missing or is not about frames.
     """
     where = method.__qualname__
-    try:
-        hints = typing.get_type_hints(method)
-    except NameError as error:
-        raise SettingError(
-            f"{where}: its annotations use {error.name!r}, which its module does not define when "
-            "it runs",
-            hint="import it outside `if TYPE_CHECKING:`",
-        ) from None
-    parameters = [name for name in inspect.signature(method).parameters if name != "self"]
+    hints = read_hints(method)
+    parameters = list(inspect.signature(method).parameters)[1:]
 
     def types_at(port: int | str | None) -> FrameTypes:
         if port is None:
@@ -64,6 +57,22 @@ def read_ports(
 
     taken, given = types_at(takes), types_at(gives)
     return Ports(taken, tuple(kind for kind in given if kind is not Interruption))
+
+
+def read_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function, resolved. Raises SettingError where they cannot be."""
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise SettingError(
+            f"{function.__qualname__}: its annotations use {error.name!r}, which its module does "
+            "not define when it runs",
+            hint="import it outside `if TYPE_CHECKING:`",
+        ) from None
+    except Exception as error:
+        raise SettingError(
+            f"{function.__qualname__}: its annotations cannot be read: {error}"
+        ) from None
 
 
 def _frame_types(hint: Any, where: str) -> FrameTypes:

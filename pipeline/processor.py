@@ -14,15 +14,18 @@ be opened and closed belongs in `lifespan`.
 from __future__ import annotations
 
 import abc
+import inspect
 import logging
 from collections.abc import AsyncIterator, Iterable
+from types import NoneType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
+from pipeline.errors import SettingError
 from pipeline.frames import Frame
 from pipeline.inbox import Inbox, InboxSettings
-from pipeline.ports import RESULT, Ports, read_ports
+from pipeline.ports import RESULT, Ports, read_hints, read_ports
 
 T_contra = TypeVar("T_contra", bound=Frame, contravariant=True)
 
@@ -130,6 +133,8 @@ class Source(Processor):
 
     @classmethod
     def ports(cls) -> Ports:
+        if not inspect.isasyncgenfunction(cls.frames):
+            raise SettingError(f"{cls.__name__}.frames must be `async def` with `yield`")
         return read_ports(cls.frames, gives=RESULT)
 
     @abc.abstractmethod
@@ -146,7 +151,17 @@ class Transform(Processor):
 
     @classmethod
     def ports(cls) -> Ports:
-        return read_ports(cls.process, takes=0, gives=RESULT)
+        if inspect.iscoroutinefunction(cls.process):
+            raise SettingError(f"{cls.__name__}.process must `yield` its frames, not return them")
+        ports = read_ports(cls.process, takes=0, gives=RESULT)
+        hint = read_hints(cls.process)[RESULT]
+        if hint is NoneType or (isinstance(hint, type) and issubclass(hint, Frame)):
+            name = "None" if hint is NoneType else hint.__name__
+            raise SettingError(
+                f"{cls.__name__}.process gives an iterator, not {name}",
+                hint="`yield` the frames, and annotate `-> Iterator[...]`",
+            )
+        return ports
 
     @abc.abstractmethod
     def process(self, frame: Any) -> Iterable[Any] | AsyncIterator[Any]:
@@ -162,6 +177,8 @@ class Sink(Processor):
 
     @classmethod
     def ports(cls) -> Ports:
+        if not inspect.iscoroutinefunction(cls.consume):
+            raise SettingError(f"{cls.__name__}.consume must be `async def`")
         return read_ports(cls.consume, takes=0)
 
     @abc.abstractmethod
@@ -177,6 +194,8 @@ class Duplex(Processor):
 
     @classmethod
     def ports(cls) -> Ports:
+        if not inspect.iscoroutinefunction(cls.run):
+            raise SettingError(f"{cls.__name__}.run must be `async def`")
         return read_ports(cls.run, takes=0, gives=1)
 
     @abc.abstractmethod

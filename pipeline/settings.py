@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 
 from pipeline.errors import SettingError, did_you_mean
+from pipeline.ports import read_hints
 
 _BESIDE_CONFIG = {"relative_to": "config"}
 
@@ -44,6 +45,16 @@ class Setting(NamedTuple):
     required: bool
     default: Any
 
+    @property
+    def is_input(self) -> bool:
+        """An `InputPath`."""
+        return _extra(self.annotation).get("relative_to") == "config"
+
+    @property
+    def is_output(self) -> bool:
+        """An `OutputPath`."""
+        return _extra(self.annotation).get("relative_to") == "working directory"
+
 
 class Problem(NamedTuple):
     """A value that does not fit: the path to it from the top of the settings."""
@@ -59,7 +70,7 @@ def read_settings(kind: type) -> dict[str, Setting]:
     constructor = inspect.getattr_static(kind, "__init__")
     if constructor is object.__init__:
         return {}
-    hints = typing.get_type_hints(constructor, include_extras=True)
+    hints = read_hints(constructor)
     settings = {}
     for parameter in list(inspect.signature(constructor).parameters.values())[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -105,7 +116,10 @@ def convert_value(annotation: Any, value: Any, name: str) -> tuple[Any, Problem 
     """A plain value as `annotation` wants it, or what is wrong with it."""
     plain, from_variable = _plain(value)
     try:
-        return msgspec.convert(plain, annotation, strict=not from_variable), None
+        converted = msgspec.convert(
+            plain, annotation, strict=not from_variable, dec_hook=_decode_path
+        )
+        return converted, None
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$")
         path = (name, *_path(where.rstrip("`")))
@@ -115,9 +129,16 @@ def convert_value(annotation: Any, value: Any, name: str) -> tuple[Any, Problem 
             return None, Problem(
                 path, "wrong-setting", f"{_dotted(path)}: {found!r} is none of its values", hint
             )
-        text = message[0].lower() + message[1:].replace("`", "")
-        shown = f", not {found!r}" if isinstance(found, str | int | float | bool) else ""
-        return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {text}{shown}")
+        text = (message[0].lower() + message[1:]).replace("`", "")
+        if isinstance(found, str | int | float | bool):
+            text = f"{text.partition(', got ')[0]}, got {found!r}"
+        return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {text}")
+
+
+def _decode_path(kind: type, value: Any) -> Any:
+    if isinstance(value, str) and issubclass(kind, Path):
+        return Path(value)
+    raise ValueError(f"Expected {kind.__name__}")
 
 
 def _plain(value: Any) -> tuple[Any, bool]:
@@ -161,13 +182,22 @@ def _dotted(path: tuple[str | int, ...]) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)[1:]
 
 
+def _extra(annotation: Any) -> dict[str, Any]:
+    """What `Meta(extra=...)` says, also within `... | None`."""
+    extra: dict[str, Any] = {}
+    for meta in getattr(annotation, "__metadata__", ()):
+        extra.update(getattr(meta, "extra", None) or {})
+    if get_origin(annotation) in (Union, UnionType):
+        for choice in get_args(annotation):
+            extra.update(_extra(choice))
+    return extra
+
+
 def _anchor(value: Any, annotation: Any, base: Path) -> Any:
     """Make relative input paths start from `base`, however deep they stand."""
     arguments = get_args(annotation)
     if isinstance(value, str) and get_origin(annotation) is Annotated:
-        extra: dict[str, Any] = {}
-        for meta in annotation.__metadata__:
-            extra.update(getattr(meta, "extra", None) or {})
+        extra = _extra(annotation)
         if extra.get("relative_to") != "config" or (extra.get("code") and ".py" not in value):
             return value
         return str(base / value)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"pipeline.frames", "pipeline.errors", "pipeline.flow"},
-    {"pipeline.ports", "pipeline.inbox", "pipeline.settings"},
-    {"pipeline.processor"},
+    {"pipeline.ports", "pipeline.inbox"},
+    {"pipeline.processor", "pipeline.settings"},
     {"pipeline.checks", "pipeline.registry"},
     {"pipeline.graph"},
     {"pipeline.config.document"},
@@ -97,7 +97,7 @@ def test_session_logic_is_free_of_io() -> None:
 
 def test_the_live_api_is_usable_layer_by_layer() -> None:
     files = modules("processors")
-    order = ["messages", "setup", "session", "backends", "transport"]
+    order = ["messages", "setup", "session", "backends", "connection", "transport"]
     for number, name in enumerate(order):
         above = {f"processors.live_api.{later}" for later in order[number + 1 :]}
         assert not above & set(imports(files[f"processors.live_api.{name}"]))

@@ -68,7 +68,7 @@ async def _obey_signals(run: Run, note: Callable[[str], None], stopped_by: list[
         async for number in signals:
             stopped_by.append(number)
             if len(stopped_by) == 1:
-                note("finishing; once more to stop at once")
+                note(f"finishing, for at most {run.drain_seconds:g} s; once more to stop at once")
                 run.finish()
             else:
                 run.cancel()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.frames import Frame, Speaker, ToolCall, ToolResult, Transcript, TurnEnded
+from pipeline.frames import Frame, Speaker, ToolCall, ToolResult, Transcript, TurnEnded, TurnStarted
 from pipeline.runtime.wiring import Tap
 
 STYLES = {Speaker.USER: "bold cyan", Speaker.MODEL: "bold green"}
@@ -29,6 +29,7 @@ class Talk:
             Transcript: self._transcript,
             ToolCall: self._tool_call,
             ToolResult: self._tool_result,
+            TurnStarted: self._turn_started,
             TurnEnded: self._turn_ended,
         }
 
@@ -52,6 +53,8 @@ class Talk:
         else:
             self._shown[utterance] = len(frame.text)
         if not new.strip():
+            if frame.final and self._line == utterance:
+                self.end_line()
             return
         if self._line != utterance:
             self.end_line()
@@ -61,6 +64,8 @@ class Talk:
             self._line = utterance
             new = new.lstrip()
         self._console.print(Text(new), end="", soft_wrap=True)
+        if frame.final:
+            self.end_line()
 
     def _tool_call(self, _: str, frame: Frame) -> None:
         assert isinstance(frame, ToolCall)
@@ -73,8 +78,10 @@ class Talk:
         shown = answer if len(answer) <= LONGEST else f"{answer[:LONGEST]}..."
         self.note(f"{frame.name} -> {shown}")
 
+    def _turn_started(self, _: str, frame: Frame) -> None:
+        self.turns += 1
+
     def _turn_ended(self, _: str, frame: Frame) -> None:
         assert isinstance(frame, TurnEnded)
-        self.turns += 1
         if frame.interrupted:
             self.note("interrupted")

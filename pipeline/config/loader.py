@@ -130,12 +130,14 @@ def _build(document: Document, name: str, base: Path) -> tuple[Processor, InboxS
     if not problems:
         try:
             return kind(**arguments), inbox
-        except (SettingError, ValueError) as error:
-            setting = error.setting if isinstance(error, SettingError) else None
-            hint = error.hint if isinstance(error, SettingError) else ""
-            problems.append(
-                Problem((setting,) if setting else (), "wrong-setting", str(error), hint)
-            )
+        except SettingError as error:
+            path = (error.setting,) if error.setting else ()
+            problems.append(Problem(path, "wrong-setting", str(error), error.hint))
+        except ValueError as error:
+            problems.append(Problem((), "wrong-setting", str(error)))
+        except Exception as error:
+            what = f"its constructor failed: {type(error).__name__}: {error}"
+            problems.append(Problem((), "constructor", what))
     raise ConfigError([_located(document, top, problem) for problem in problems])
 
 

@@ -29,7 +29,7 @@ class Report:
     high_water: dict[str, int] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    completed: bool = True
+    completed: bool = False
     """False when the run was cut short before everything in it was delivered."""
 
     def frames(self, source: str, target: str) -> int:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
-from pipeline.errors import ConfigError, ProcessorFailure
+from pipeline.errors import ConfigError, PipelineError, ProcessorFailure
 from pipeline.frames import SECOND
 from pipeline.graph import Graph
 from pipeline.processor import Duplex, Sink, Source
@@ -35,7 +35,7 @@ class Run:
         self.report = Report()
         self.wiring: Wiring
         self._taps = taps or {}
-        self._drain_seconds = drain_seconds
+        self.drain_seconds = drain_seconds
         self._scope = anyio.CancelScope()
         self._sources: list[tasks.SourceTask] = []
         self._finishing = False
@@ -44,7 +44,7 @@ class Run:
 
     def finish(self) -> None:
         """End all sources and let the rest come to its end, within the time limit."""
-        limit = anyio.current_time() + self._drain_seconds
+        limit = anyio.current_time() + self.drain_seconds
         self._scope.deadline = min(self._scope.deadline, limit)
         self._finish_sources()
 
@@ -60,6 +60,9 @@ class Run:
 
     async def execute(self) -> Report:
         """Run to the end. Raises ConfigError before anything runs, ProcessorFailure afterwards."""
+        if self.graph.used:
+            raise PipelineError("a graph runs once: build or load it again")
+        self.graph.used = True
         findings = self.graph.check()
         if findings:
             raise ConfigError(findings)
@@ -69,19 +72,19 @@ class Run:
             with self._scope:
                 async with AsyncExitStack() as stack:
                     for station in reversed(stations):
-                        station.processor.context = RunContext(station.name, self)
+                        station.processor.context = RunContext(station, self)
                         await stack.enter_async_context(self._lifespan(station))
                     self._started = anyio.current_time()
                     async with anyio.create_task_group() as group:
                         for station in stations:
                             self._start(station, group)
+                    self.report.completed = not self._scope.cancel_called
         except ProcessorFailure as failure:  # from opening or closing
-            self._failure = self._failure or failure
+            self._fail(failure)
         finally:
             self._close(stations)
         if self._failure is not None:
             raise self._failure
-        self.report.completed = not self._scope.cancelled_caught
         return self.report
 
     def _start(self, station: Station, group: TaskGroup) -> None:
@@ -112,17 +115,21 @@ class Run:
                 if station.open_inputs:
                     self._finish_sources()
             await self._end_outputs(station)
-        except Exception as error:
-            if self._failure is None:
-                self._failure = _as_failure(error, station)
+        except anyio.get_cancelled_exc_class():
+            raise
+        except (Exception, BaseExceptionGroup) as error:
+            self._fail(station.failure(error))
             self._scope.cancel()
 
     async def _end_outputs(self, station: Station) -> None:
         """The end flows downstream: through in-line transforms, up to the next inboxes."""
         for edge in station.node.outgoing:
-            if edge.feedback:
-                continue
             target = self.wiring.stations[edge.target.name]
+            if edge.feedback:
+                target.open_feedback -= 1
+                if target.inbox is not None and not target.open_feedback:
+                    target.inbox.end_late()
+                continue
             target.open_inputs -= 1
             if target.open_inputs:
                 continue
@@ -146,10 +153,17 @@ class Run:
                         scope.shield = True
                         scope.deadline = anyio.current_time() + CLOSE_SECONDS
         except Exception as error:
-            raise _as_failure(error, station) from None
+            # Recorded here, since a processor around this one may take the exception for its own.
+            failure = self._fail(station.failure(error))
+            raise failure from failure.__cause__
         finally:
             if scope.cancel_called:
                 processor.context.log.warning("did not close within %g s", CLOSE_SECONDS)
+
+    def _fail(self, failure: ProcessorFailure) -> ProcessorFailure:
+        """The first failure is the one that is reported."""
+        self._failure = self._failure or failure
+        return self._failure
 
     def _finish_sources(self) -> None:
         self._finishing = True
@@ -167,15 +181,17 @@ class Run:
 class RunContext:
     """What `Processor.context` is while a graph runs."""
 
-    def __init__(self, name: str, run: Run) -> None:
-        self.name = name
-        self.log = logging.getLogger(f"pipeline.{name}")
+    def __init__(self, station: Station, run: Run) -> None:
+        self.name = station.name
+        self.log = logging.getLogger(f"pipeline.{station.name}")
         self.now = run.now
+        self._station = station
         self._run = run
 
     def new_turn(self) -> int:
         self._run.wiring.latest_turn += 1
-        return self._run.wiring.latest_turn
+        self._station.latest_turn = self._run.wiring.latest_turn
+        return self._station.latest_turn
 
     def measured(self, what: str, nanoseconds: int) -> None:
         self._run.report.measurements[what].append(nanoseconds)
@@ -185,16 +201,6 @@ class RunContext:
 
     def wrote(self, path: str) -> None:
         self._run.report.files.append(path)
-
-
-def _as_failure(error: BaseException, station: Station) -> ProcessorFailure:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, ProcessorFailure):
-        return error
-    failure = ProcessorFailure(station.name, error, place=station.node.place)
-    failure.__cause__ = error  # the leaf, not the group around it
-    return failure
 
 
 def run(graph: Graph, *, taps: Taps | None = None, backend: str = "asyncio") -> Report:

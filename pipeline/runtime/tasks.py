@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from time import perf_counter_ns
 from typing import Any, cast
@@ -16,6 +16,9 @@ from pipeline.frames import Frame
 from pipeline.inbox import Inbox
 from pipeline.processor import Duplex, Sink, Source, Transform
 from pipeline.runtime.wiring import Station, Wiring
+
+Handler = Callable[[Frame], Awaitable[None] | None]
+"""What is done with a frame from an inbox; what it returns is awaited."""
 
 LONGEST_HOLD = 2_000_000
 """Nanoseconds after which a busy task gives the other tasks a turn."""
@@ -30,12 +33,12 @@ class SourceTask:
         self._source = cast(Source, station.processor)
         self._scope = anyio.CancelScope()
         self._finishing = False
-        self._settling = False
+        self._delivering = False
 
     def finish(self) -> None:
         """Take no more frames from the source; one that waits for room is still delivered."""
         self._finishing = True
-        if not self._settling:
+        if not self._delivering:
             self._scope.cancel()
 
     async def run(self) -> None:
@@ -44,51 +47,67 @@ class SourceTask:
             async with _iterating(self._source.frames()) as frames:
                 resumed = perf_counter_ns()
                 async for frame in frames:
+                    self._delivering = True
                     push(frame)
                     if blocked:
-                        self._settling = True
                         await settle()
-                        self._settling = False
                         resumed = perf_counter_ns()
-                    elif perf_counter_ns() - resumed > LONGEST_HOLD:
-                        await checkpoint()
-                        resumed = perf_counter_ns()
+                    self._delivering = False
                     if self._finishing:
                         self._scope.cancel()
+                    if self._finishing or perf_counter_ns() - resumed > LONGEST_HOLD:
                         await checkpoint()
+                        resumed = perf_counter_ns()
 
 
 async def run_transform(station: Station, wiring: Wiring) -> None:
     """A transform with an inbox of its own."""
-    transform = cast(Transform, station.processor)
-    takes = station.node.ports.takes
-    push, relay, blocked = station.push, station.relay, wiring.blocked
+    if inspect.isasyncgenfunction(cast(Transform, station.processor).process):
+        await _read(station, _async_handler(station, wiring), interruptible=True)
+    else:
+        await _read(station, _plain_handler(station, wiring), interruptible=False)
+    await flush(station, wiring)
 
-    async def handle_async(frame: Frame) -> None:
+
+def _plain_handler(station: Station, wiring: Wiring) -> Handler:
+    """The same calls as in-line."""
+    entrance, blocked = wiring.entrance(station), wiring.blocked
+
+    def handle(frame: Frame) -> Awaitable[None] | None:
+        for deliver in entrance[type(frame)]:
+            deliver(frame)
+        return wiring.settle() if blocked else None
+
+    return handle
+
+
+def _async_handler(station: Station, wiring: Wiring) -> Handler:
+    transform = cast(Transform, station.processor)
+    takes, cut = station.node.ports.takes, wiring.cut
+
+    async def settle() -> None:
+        """An interruption cancels the transform's work, but no frame that it has given."""
+        if wiring.blocked:
+            busy, station.busy = station.busy, None
+            await wiring.settle()
+            station.busy = busy
+
+    async def handle(frame: Frame) -> None:
         if not isinstance(frame, takes):
-            relay(frame)
+            station.relay(frame)
+            await settle()
             return
         async with _iterating(cast(AsyncIterator[Frame], transform.process(frame))) as given:
             async for item in given:
-                push(item)
-                if blocked:
-                    await wiring.settle()
+                if item.media and item.turn in cut:
+                    wiring.report.drops[station.name, "interrupted"] += 1
+                    continue
+                station.push(item)
+                await settle()
+                if frame.media and frame.turn in cut:
+                    return
 
-    def handle(frame: Frame) -> Awaitable[None] | None:
-        if isinstance(frame, takes):
-            for item in cast(Iterable[Frame], transform.process(frame)):
-                push(item)
-        else:
-            relay(frame)
-        return wiring.settle() if blocked else None
-
-    if inspect.isasyncgenfunction(transform.process):
-        await _read(station, handle_async, interruptible=True)
-        if blocked:
-            await wiring.settle()
-    else:
-        await _read(station, handle, interruptible=False)
-    await flush(station, wiring)
+    return handle
 
 
 async def flush(station: Station, wiring: Wiring) -> None:
@@ -97,7 +116,7 @@ async def flush(station: Station, wiring: Wiring) -> None:
         for frame in cast(Transform, station.processor).flush():
             station.push(frame)
     except Exception as error:
-        raise station.failure(error) from error
+        station.fail(error)
     if wiring.blocked:
         await wiring.settle()
 
@@ -120,6 +139,7 @@ class _Outbox:
         self._station = station
         self._push = station.push
         self._wiring = wiring
+        self._resumed = perf_counter_ns()
 
     async def send(self, frame: Frame) -> None:
         wiring = self._wiring
@@ -129,6 +149,11 @@ class _Outbox:
         self._push(frame)
         if wiring.blocked:
             await wiring.settle()
+        elif perf_counter_ns() - self._resumed < LONGEST_HOLD:
+            return
+        else:
+            await checkpoint()
+        self._resumed = perf_counter_ns()
 
 
 @asynccontextmanager
@@ -149,9 +174,7 @@ async def _iterating(frames: AsyncIterator[Frame]) -> AsyncIterator[AsyncIterato
         await generator.aclose()
 
 
-async def _read(
-    station: Station, handle: Callable[[Frame], Awaitable[None] | None], *, interruptible: bool
-) -> None:
+async def _read(station: Station, handle: Handler, *, interruptible: bool) -> None:
     """Hand every frame of the inbox to `handle`, and wait for what that returns.
 
     interruptible: an interruption of the turn that the frame is media of cancels the wait.
@@ -179,7 +202,7 @@ async def _read(
             else:
                 await unfinished
         except Exception as error:
-            raise station.failure(error, frame) from error
+            station.fail(error, frame)
         if perf_counter_ns() - resumed > LONGEST_HOLD:
             await checkpoint()
             resumed = perf_counter_ns()

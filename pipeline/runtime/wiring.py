@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import NoReturn, cast
 
 import anyio
 
@@ -23,6 +23,7 @@ from pipeline.processor import Transform
 from pipeline.runtime.report import EdgeCount, Report
 
 Deliver = Callable[[Frame], None]
+Targets = tuple[Deliver, ...]
 Tap = Callable[[str, Frame], None]
 Taps = Mapping[type[Frame], Tap]
 
@@ -41,12 +42,38 @@ class Station:
         """Emit a frame that this processor gives."""
         self.relay: Deliver = _unwired
         """Emit a frame that passes it."""
+        self.routes: Mapping[type, Targets] = {}
+        self.open_feedback = sum(edge.feedback for edge in node.incoming)
+        self.latest_turn = 0
         self.busy: anyio.CancelScope | None = None
         self.busy_turn = 0
 
-    def failure(self, error: Exception, frame: Frame | None = None) -> ProcessorFailure:
+    def failure(self, error: BaseException, frame: Frame | None = None) -> ProcessorFailure:
+        """The failure of this processor; one of another's, which came through here, stays that."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, ProcessorFailure):
+            return error
         kind = type(frame) if frame is not None else None
-        return ProcessorFailure(self.name, error, frame=kind, place=self.node.place)
+        failure = ProcessorFailure(self.name, error, frame=kind, place=self.node.place)
+        failure.__cause__ = error  # the leaf, not the group around it
+        return failure
+
+    def fail(self, error: BaseException, frame: Frame | None = None) -> NoReturn:
+        """Raise the failure."""
+        failure = self.failure(error, frame)
+        raise failure from failure.__cause__
+
+
+class _Routes(dict[type, "Targets"]):
+    """Where frames go, by type; found out when the first of a type comes."""
+
+    def __init__(self, find: Callable[[type], Iterable[Deliver]]) -> None:
+        self._find = find
+
+    def __missing__(self, kind: type) -> Targets:
+        self[kind] = found = tuple(self._find(kind))
+        return found
 
 
 class Wiring:
@@ -82,7 +109,7 @@ class Wiring:
 
     def interrupt(self, origin: Station, turn: int) -> None:
         """Make `turn` stale and everything downstream of `origin` forget it, now."""
-        turn = turn or self.latest_turn
+        turn = turn or max(station.latest_turn for station in (origin, *origin.downstream))
         if not turn or turn in self.cut:
             return
         self.cut.add(turn)
@@ -91,7 +118,7 @@ class Wiring:
             try:
                 station.processor.interrupted(turn)
             except Exception as error:
-                raise station.failure(error) from error
+                station.fail(error)
         for station in affected:
             if station.busy is not None and station.busy_turn == turn:
                 station.busy.cancel()
@@ -118,14 +145,12 @@ class Wiring:
         return found[1:]
 
     def _emitter(self, station: Station, *, gives: bool) -> Deliver:
-        routes: dict[type[Frame], tuple[Deliver, ...]] = {}
+        routes = _Routes(lambda kind: self._route(station, kind, gives))
+        if gives:
+            station.routes = routes
 
         def emit(frame: Frame) -> None:
-            try:
-                targets = routes[type(frame)]
-            except KeyError:
-                targets = routes[type(frame)] = tuple(self._route(station, type(frame), gives))
-            for deliver in targets:
+            for deliver in routes[type(frame)]:
                 deliver(frame)
 
         return emit
@@ -149,9 +174,12 @@ class Wiring:
         count = self._counts[id(edge)]
         if target.inbox is not None:
             return _to_inbox(target.inbox, count, self.blocked)
-        if issubclass(kind, edge.target.ports.takes):
-            return _to_transform(target, count)
-        return _past_transform(target, count)
+        return _into_transform(target, kind, count)
+
+    def entrance(self, station: Station) -> Mapping[type, Targets]:
+        """What a plain transform with an inbox of its own does with each type of frame."""
+        taken = EdgeCount("inbox", station.name)
+        return _Routes(lambda kind: [_into_transform(station, kind, taken)])
 
 
 def _feeding(node: Node) -> list[Node]:
@@ -170,35 +198,32 @@ def _to_inbox(
 
     def deliver(frame: Frame) -> None:
         count.frames += 1
-        if not offer(frame):
+        waits = blocked and any(full is inbox for full, _ in blocked)  # then it must not overtake
+        if waits or not offer(frame):
             blocked.append((inbox, frame))
 
     return deliver
 
 
-def _to_transform(target: Station, count: EdgeCount) -> Deliver:
+def _into_transform(target: Station, kind: type[Frame], count: EdgeCount) -> Deliver:
+    """Through the transform if it takes this type, else past it."""
     process = cast(Callable[[Frame], Iterable[Frame]], cast(Transform, target.processor).process)
-    push = target.push
+    routes = target.routes
 
-    def deliver(frame: Frame) -> None:
+    def through(frame: Frame) -> None:
         count.frames += 1
         try:
             for given in process(frame):
-                push(given)
-        except ProcessorFailure:
-            raise
+                for deliver in routes[type(given)]:
+                    deliver(given)
         except Exception as error:
-            raise target.failure(error, frame) from error
+            target.fail(error, frame)
 
-    return deliver
-
-
-def _past_transform(target: Station, count: EdgeCount) -> Deliver:
-    def deliver(frame: Frame) -> None:
+    def past(frame: Frame) -> None:
         count.frames += 1
         target.relay(frame)
 
-    return deliver
+    return through if issubclass(kind, target.node.ports.takes) else past
 
 
 def _to_tap(tap: Tap, name: str) -> Deliver:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Annotated, Any, Literal, cast
-from urllib.parse import urlsplit
 
 import anyio
-import msgspec
 from anyio import EndOfStream, WouldBlock
 from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import Meta
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed
 
 from pipeline import (
     SECOND,
@@ -27,7 +24,6 @@ from pipeline import (
     InputPath,
     Interruption,
     Outbox,
-    PipelineError,
     SessionEvent,
     SettingError,
     Speaker,
@@ -44,7 +40,7 @@ from pipeline import (
     Usage,
 )
 from processors.live_api import backends
-from processors.live_api.backends import Backend
+from processors.live_api.connection import LiveApiError, decode, open_connection, refusal
 from processors.live_api.messages import (
     Blob,
     ClientContent,
@@ -52,8 +48,6 @@ from processors.live_api.messages import (
     Content,
     Part,
     RealtimeInput,
-    ServerMessage,
-    decode_server,
     encode,
 )
 from processors.live_api.session import OUTPUT_RATE, Session
@@ -61,9 +55,9 @@ from processors.live_api.setup import ServiceVad, build_setup
 
 INPUT_RATE = 16_000
 AUDIO_TYPE = f"audio/pcm;rate={INPUT_RATE}"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SETUP_SECONDS = 20.0
-LARGEST_MESSAGE = 64 * 2**20
+TOOL_SECONDS = 3600.0
+"""A tool has a time limit of its own; this is for one that never answers."""
 UNREAD_FRAMES = 4096
 PAUSE_SECONDS = 1.0
 """The service wants to be told when audio pauses for longer than this."""
@@ -83,10 +77,6 @@ Gives = (
     | Usage
     | Interruption
 )
-
-
-class LiveApiError(PipelineError):
-    """The service could not be reached, or ended the session."""
 
 
 class LiveApi(Duplex):
@@ -140,7 +130,7 @@ class LiveApi(Duplex):
         self.location = location
         self.url = url
         self.patience_s = patience_s
-        self._streaming = False
+        self._streaming = self._tools_ended = False
         self._sign_of_life = anyio.Event()
 
     def check(self) -> None:
@@ -180,7 +170,7 @@ class LiveApi(Duplex):
     async def run(self, inbox: Inbox[Takes], outbox: Outbox[Gives]) -> None:
         declarations, early = await _declarations(inbox)
         self._session = Session(self.context.new_turn)
-        async with _connect(self._backend) as self._socket:
+        async with open_connection(self._backend) as self._socket:
             self._queue, passing = anyio.create_memory_object_stream[Frame](UNREAD_FRAMES)
             async with passing, anyio.create_task_group() as group:
                 group.start_soon(_pass_on, passing, outbox)
@@ -211,10 +201,10 @@ class LiveApi(Duplex):
             with anyio.fail_after(SETUP_SECONDS):
                 await self._send_message(ClientMessage(setup=setup))
                 while not self._session.ready:
-                    message = _decode(await self._socket.recv())
+                    message = decode(await self._socket.recv())
                     await self._pass(self._session.received(message, self.context.now()))
         except ConnectionClosed as error:
-            raise _refusal(error, "refused the session") from None
+            raise refusal(error, "refused the session") from None
         except TimeoutError:
             raise LiveApiError(f"no answer to the setup within {SETUP_SECONDS:g} s") from None
 
@@ -237,6 +227,8 @@ class LiveApi(Duplex):
         async for frame in inbox.late():
             await self._send(frame)
             self._sign_of_life.set()  # from here on it is for the service to react
+        self._tools_ended = True
+        self._sign_of_life.set()
 
     async def _send(self, frame: Takes) -> None:
         session = self._session
@@ -272,7 +264,7 @@ class LiveApi(Duplex):
         return ClientMessage(client_content=ClientContent(turns=[turn], turn_complete=True))
 
     async def _end_stream(self) -> None:
-        self._streaming = False
+        self._streaming = self._tools_ended = False
         message = ClientMessage(realtime_input=RealtimeInput(audio_stream_end=True))
         await self._send_message(message)
 
@@ -290,14 +282,14 @@ class LiveApi(Duplex):
         """Read at all times, whatever waits downstream, so that no interruption waits."""
         try:
             async for data in self._socket:
-                for frame in self._session.received(_decode(data), self.context.now()):
+                for frame in self._session.received(decode(data), self.context.now()):
                     if isinstance(frame, Interruption):
                         await outbox.send(frame)
                     else:
                         await self._pass([frame])
                 self._sign_of_life.set()
         except ConnectionClosed as error:
-            raise _refusal(error, "ended the session") from None
+            raise refusal(error, "ended the session") from None
         how = f"{self._socket.close_code} {self._socket.close_reason}".rstrip()
         self.context.log.warning("the service has closed the session: %s", how)
         scope.cancel()
@@ -316,8 +308,8 @@ class LiveApi(Duplex):
             patience = (
                 max(0, self._session.playhead - self.context.now()) / SECOND + self.patience_s
             )
-            if self._session.pending and inbox.count_givers(ToolResult):
-                patience = math.inf  # the tool has its own time limit
+            if self._session.pending and inbox.count_givers(ToolResult) and not self._tools_ended:
+                patience = max(patience, TOOL_SECONDS)
             with anyio.move_on_after(patience) as scope:
                 await self._sign_of_life.wait()
             if scope.cancelled_caught:
@@ -355,37 +347,3 @@ async def _pass_on(frames: MemoryObjectReceiveStream[Frame], outbox: Outbox[Give
     """Waits for the graph where it must, so that the reader never does."""
     async for frame in frames:
         await outbox.send(cast(Gives, frame))
-
-
-@asynccontextmanager
-async def _connect(backend: Backend) -> AsyncIterator[ClientConnection]:
-    """An open websocket. Late pongs are normal on this service and no reason to hang up."""
-    loopback = urlsplit(backend.url).hostname in LOOPBACK
-    try:
-        socket = await connect(
-            backend.url,
-            additional_headers=dict(backend.headers),
-            proxy=None if loopback else True,
-            compression=None,
-            max_size=LARGEST_MESSAGE,
-            max_queue=UNREAD_FRAMES,
-            ping_timeout=60,
-        )
-    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        where = urlsplit(backend.url).netloc or backend.url
-        raise LiveApiError(f"cannot connect to {where}: {error}") from None
-    async with socket:
-        yield socket
-
-
-def _decode(data: bytes | str) -> ServerMessage:
-    try:
-        return decode_server(data) if data else ServerMessage()
-    except msgspec.DecodeError as error:
-        raise LiveApiError(f"the service sent what is no Live API message: {error}") from None
-
-
-def _refusal(error: ConnectionClosed, what: str) -> LiveApiError:
-    if error.rcvd is None:
-        return LiveApiError("the connection to the service was lost")
-    return LiveApiError(f"the service {what}: {error.rcvd.code} {error.rcvd.reason}".rstrip())

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import CancelledError
 from contextlib import aclosing, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Annotated, TextIO
 
 import anyio
-from anyio import BrokenResourceError, ClosedResourceError, to_thread
+from anyio import to_thread
 from anyio.from_thread import BlockingPortal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import Meta
 
 from pipeline import InputPath, SettingError, Source, TextFrame
-
-_NOBODY_LISTENS = (RuntimeError, CancelledError, BrokenResourceError, ClosedResourceError)
-"""What a thread may get that calls into an event loop after its listener has gone."""
+from processors.threads import NOBODY_LISTENS
 
 
 class TextSource(Source):
@@ -97,7 +94,7 @@ def _read_stdin(portal: BlockingPortal, sender: MemoryObjectSendStream[str]) -> 
     stdin = sys.stdin
     with (
         open(stdin.fileno(), encoding=stdin.encoding, errors="replace", closefd=False) as file,
-        suppress(*_NOBODY_LISTENS),
+        suppress(*NOBODY_LISTENS),
     ):
         for line in file:
             portal.call(sender.send, line)

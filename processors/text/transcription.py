@@ -8,7 +8,7 @@ from typing import IO
 
 import msgspec
 
-from pipeline import SECOND, OutputPath, Sink, Transcript
+from pipeline import SECOND, OutputPath, Sink, Speaker, Transcript
 from processors.files import check_writable
 
 
@@ -16,7 +16,8 @@ class TranscriptionSink(Sink):
     """Writes one JSON object per utterance and line: speaker, text, start and end in seconds.
 
     Start and end are on the run's clock; `"interrupted": true` marks what was cut short. Every
-    line is with the system as soon as its utterance is over.
+    line is with the system as soon as its utterance is final; what is not final when the run ends
+    is written then, marked `"unfinished": true`.
 
     path: the file (.jsonl), replaced if it exists.
     """
@@ -24,6 +25,7 @@ class TranscriptionSink(Sink):
     def __init__(self, path: OutputPath) -> None:
         self.path = Path(path)
         self._file: IO[bytes] | None = None
+        self._unfinished: dict[tuple[Speaker, int], Transcript] = {}
 
     def check(self) -> None:
         check_writable(self.path)
@@ -32,11 +34,21 @@ class TranscriptionSink(Sink):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("wb", buffering=0) as self._file:
             self.context.wrote(str(self.path))
-            yield
+            try:
+                yield
+            finally:
+                for frame in sorted(self._unfinished.values(), key=lambda frame: frame.pts):
+                    self._write(frame)
 
     async def consume(self, frame: Transcript) -> None:
-        if not frame.final or self._file is None:
-            return
+        if frame.final:
+            self._unfinished.pop((frame.speaker, frame.pts), None)
+            self._write(frame)
+        else:
+            self._unfinished[frame.speaker, frame.pts] = frame
+
+    def _write(self, frame: Transcript) -> None:
+        assert self._file is not None
         row = {
             "speaker": frame.speaker.value,
             "text": frame.text,
@@ -45,4 +57,6 @@ class TranscriptionSink(Sink):
         }
         if frame.interrupted:
             row["interrupted"] = True
+        if not frame.final:
+            row["unfinished"] = True
         self._file.write(msgspec.json.encode(row) + b"\n")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import anyio
 import msgspec
-from anyio import CancelScope, to_thread
+from anyio import CancelScope
 from msgspec import Meta
 
 from pipeline import (
@@ -24,6 +24,7 @@ from pipeline import (
     ToolsDeclared,
     load_code,
 )
+from processors.threads import run_in_daemon_thread
 from processors.tools.declaration import Tool, ToolArgumentError, ToolDeclarationError, tool
 
 
@@ -123,7 +124,7 @@ async def _invoke(tool: Tool, arguments: Mapping[str, Any]) -> Any:
     bound = partial(tool.function, **tool.bind(arguments))
     if tool.is_async:
         return await bound()
-    return await to_thread.run_sync(bound, abandon_on_cancel=True)
+    return await run_in_daemon_thread(bound)
 
 
 def _functions(reference: str) -> list[Any]:

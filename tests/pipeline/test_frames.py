@@ -51,3 +51,17 @@ def test_only_sound_and_pictures_are_media() -> None:
     media = {kind for kind in kinds if issubclass(kind, Frame) and kind.media}
     assert media == {pipeline.AudioFrame, pipeline.ImageFrame}
     assert not Transcript("hello", Speaker.USER).media
+
+
+@pytest.mark.parametrize(
+    ("samples", "what"),
+    [
+        (np.zeros((3, 1)), r"float64 of shape \(3, 1\)"),
+        (np.zeros(3, np.int16), r"int16 of shape \(3,\)"),
+    ],
+)
+def test_samples_of_another_kind_are_refused(samples: np.ndarray, what: str) -> None:
+    with pytest.raises(TypeError, match=what):
+        AudioFrame(samples, 16_000)
+    with pytest.raises(TypeError, match=what):
+        audio().replace(samples=samples)

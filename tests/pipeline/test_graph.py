@@ -277,3 +277,71 @@ def test_any_wiring_is_accepted_in_order_or_refused(edges: list[tuple[int, int]]
     assert len(position) == len(processors)
     for edge in graph.edges:
         assert edge.feedback or position[edge.source.name] < position[edge.target.name]
+
+
+def test_a_transform_that_would_never_be_given_a_frame() -> None:
+    class Redact(Transform):
+        def process(self, frame: Transcript) -> Iterator[Transcript]:
+            yield frame
+
+    assert findings(
+        {"mic": Microphone(), "redact": Redact(), "out": Speaker()}, "mic -> redact -> out"
+    ) == [
+        'error[never-fed] "redact" would never be given a frame: it takes Transcript, and what '
+        "comes to it is AudioFrame"
+    ]
+
+
+def test_one_object_cannot_be_two_processors() -> None:
+    gate = Gate()
+    assert findings(
+        {"m": Microphone(), "a": gate, "b": gate, "o": Speaker()}, "m -> a -> b -> o"
+    ) == ['error[same-object] "b" is the same object as "a": make one for each']
+
+
+def test_what_is_no_processor_is_refused() -> None:
+    with pytest.raises(TypeError, match=r'"m" is <class .*Microphone.*>, not a processor'):
+        Graph({"m": Microphone, "o": Speaker()}, ["m -> o"])  # type: ignore[dict-item]
+
+
+def test_one_chain_needs_no_list() -> None:
+    assert len(Graph({"m": Microphone(), "o": Speaker()}, "m -> o").edges) == 1
+
+
+@pytest.mark.parametrize("flow", [
+    ["mic -> gemini", "cron -> tools", "gemini <-> tools", "gemini -> speaker"],
+    ["cron -> tools", "gemini <-> tools", "mic -> gemini -> speaker"],
+])  # fmt: skip
+def test_feedback_does_not_depend_on_the_order_of_writing(flow: list[str]) -> None:
+    class Cron(Source):
+        async def frames(self) -> AsyncIterator[ToolCall]:
+            yield  # type: ignore[misc]
+
+    class AnyService(Service):
+        def audio_in(self) -> AudioFormat:
+            return AudioFormat()
+
+    names = {chain.split()[0] for chain in flow} | {"tools", "speaker"}
+    kinds = {
+        "mic": Microphone,
+        "cron": Cron,
+        "gemini": AnyService,
+        "tools": Tools,
+        "speaker": Speaker,
+    }
+    graph = Graph({name: kinds[name]() for name in sorted(names)}, flow)
+    assert {str(edge) for edge in graph.edges if edge.feedback} == {
+        "gemini -> tools",
+        "tools -> gemini",
+    }
+
+
+def test_a_check_that_fails_is_a_finding() -> None:
+    class Buggy(Speaker):
+        def audio_in(self) -> AudioFormat:
+            raise KeyError("rate")
+
+    graph = build({"m": Microphone(), "o": Buggy()}, "m -> o")
+    assert [str(finding) for finding in graph.check()] == [
+        "error[environment] \"o\": its check failed: KeyError: 'rate'"
+    ]

@@ -144,6 +144,47 @@ async def test_no_policy_drops_an_inbox_without_media() -> None:
     box.inbox.close()
 
 
+async def test_new_media_gives_way_where_no_other_is_queued() -> None:
+    for settings in ({"frames": 1, "policy": "drop_oldest"}, {"policy": "latest"}):
+        box = Box(**settings)
+        box.inbox.offer(text(1))
+        assert box.inbox.offer(audio(2))
+        assert order(box.queued()) == [1]
+        assert box.drops == {"inbox full": 1}
+        box.inbox.close()
+
+
+async def test_a_long_frame_may_drop_any_number_of_short_ones() -> None:
+    box = Box(ms=60_000, policy="drop_oldest")
+    for pts in range(3000):
+        box.inbox.offer(audio(pts, ms=20))
+    assert box.inbox.offer(audio(3000, ms=59_990))
+    assert order(box.queued()) == [3000]
+    assert box.drops == {"inbox full": 3000}
+    box.inbox.close()
+
+
+async def test_an_interruption_frees_a_sender_whose_own_frame_is_stale() -> None:
+    box = Box(frames=1)
+    box.inbox.offer(text(1))
+    async with anyio.create_task_group() as group:
+        group.start_soon(box.inbox.put, audio(2, turn=1))
+        await anyio.wait_all_tasks_blocked()
+        box.cut.add(1)
+        box.inbox.discard_stale()
+    assert order(box.queued()) == [1]
+    box.inbox.close()
+
+
+async def test_what_comes_back_ends_with_those_who_send_it() -> None:
+    box = Box()
+    box.inbox.end()
+    box.inbox.offer(text(1))
+    box.inbox.end_late()
+    assert order([frame async for frame in box.inbox.late()]) == [1]
+    box.inbox.close()
+
+
 async def test_an_interruption_empties_it_of_that_turn_only() -> None:
     box = Box(frames=8)
     for frame in (audio(1), audio(2, turn=1), text(3, turn=1), audio(4, turn=2)):

@@ -103,3 +103,38 @@ def test_overlap_goes_both_ways() -> None:
     assert overlap((AudioFrame, TextFrame), (Frame,)) == (AudioFrame, TextFrame)
     assert overlap((Frame,), (TextFrame,)) == (Frame,)
     assert overlap((AudioFrame,), (TextFrame,)) == ()
+
+
+def test_methods_of_the_wrong_kind_are_named() -> None:
+    class PlainSource(Source):
+        def frames(self) -> AsyncIterator[AudioFrame]:
+            raise NotImplementedError
+
+    class Returning(Transform):
+        def process(self, frame: AudioFrame) -> AudioFrame:  # type: ignore[override]
+            return frame
+
+    class Nothing(Transform):
+        def process(self, frame: AudioFrame) -> None: ...  # type: ignore[override]
+
+    class AsyncReturning(Transform):
+        async def process(self, frame: AudioFrame) -> list[AudioFrame]:  # type: ignore[override]
+            return [frame]
+
+    class PlainSink(Sink):
+        def consume(self, frame: AudioFrame) -> None: ...  # type: ignore[override]
+
+    class PlainDuplex(Duplex):
+        def run(self, inbox: Inbox[AudioFrame], outbox: Outbox[AudioFrame]) -> None: ...  # type: ignore[override]
+
+    for kind, message in (
+        (PlainSource, "PlainSource.frames must be `async def` with `yield`"),
+        (Returning, "Returning.process gives an iterator, not AudioFrame"),
+        (Nothing, "Nothing.process gives an iterator, not None"),
+        (AsyncReturning, "AsyncReturning.process must `yield` its frames, not return them"),
+        (PlainSink, "PlainSink.consume must be `async def`"),
+        (PlainDuplex, "PlainDuplex.run must be `async def`"),
+    ):
+        with pytest.raises(SettingError) as caught:
+            kind.ports()
+        assert str(caught.value) == message

@@ -192,7 +192,7 @@ def test_one_signal_lets_everything_come_to_its_end(
     run.process.send_signal(number)
     status, output = run.result()
     assert status == 0, output
-    assert "finishing; once more to stop at once" in output
+    assert "finishing, for at most 10 s; once more to stop at once" in output
     assert "closed" in output
     assert "dropped  nothing" in output
 

@@ -15,6 +15,7 @@ def show(report: Report, turns: int = 2) -> str:
 
 def test_everything_that_happened() -> None:
     report = Report(edges=[EdgeCount("a", "b", 12)], files=["x.wav"], seconds=3.21)
+    report.completed = True
     report.drops["b", "inbox full"] = 7
     report.measurements["response"] = [512_000_000, 480_400_000]
     report.measurements["tool"] = [1_000_000] * 9

@@ -37,6 +37,13 @@ def test_words_that_come_late_go_on_in_a_line_of_their_own() -> None:
     ) == [" user  What", "model  It is", " user  time", "model  noon"]
 
 
+def test_every_final_utterance_ends_its_line() -> None:
+    assert show(Transcript("Thanks", USER), Transcript("Bye", USER)) == [
+        " user  Thanks",
+        " user  Bye",
+    ]
+
+
 def test_calls_and_interruptions_stand_between_the_lines() -> None:
     assert show(
         Transcript("What", USER, final=False),

@@ -255,6 +255,62 @@ async def test_a_transform_can_interrupt_too() -> None:
     assert player.silenced == [(1, 190_000_000)]
 
 
+async def test_words_that_wait_for_room_survive_the_interruption() -> None:
+    class Hear(Transform):
+        """Words of the model's sound, as they are recognised."""
+
+        async def process(self, frame: AudioFrame) -> AsyncIterator[Transcript]:
+            yield Transcript(str(frame.pts), Speaker.MODEL)
+
+    class SlowWords(Sink):
+        def __init__(self) -> None:
+            self.words: list[str] = []
+
+        async def consume(self, frame: Transcript) -> None:
+            await anyio.sleep(0.2)
+            self.words.append(frame.text)
+
+    words = SlowWords()
+    graph = Graph(
+        {"idle": Idle(), "model": Model(), "hear": Hear(), "words": words},
+        ["idle -> model -> hear -> words"],
+        inboxes={"words": InboxSettings(frames=1)},
+    )
+    report = await Run(graph).execute()
+    given = report.frames("hear", "words")
+    assert len(words.words) == given
+    assert words.words[:4] == ["I say", "0", "1", "2"]
+
+
+async def test_an_interruption_without_a_turn_is_for_ones_own_model() -> None:
+    class Loud(Model):
+        def __init__(self, interrupts: bool) -> None:
+            self.interrupts = interrupts
+
+        async def run(
+            self,
+            inbox: Inbox[TextFrame],
+            outbox: Outbox[AudioFrame | Transcript | TurnEnded | Interruption],
+        ) -> None:
+            await anyio.sleep(0 if self.interrupts else 0.01)
+            turn = self.context.new_turn()
+            for pts in range(5):
+                await outbox.send(audio(pts, turn))
+            if self.interrupts:
+                await anyio.sleep(0.03)
+                await outbox.send(Interruption())
+            await anyio.sleep(1)
+
+    one, two = Player(), Player()
+    graph = Graph(
+        {"idle": Idle(), "a": Loud(True), "b": Loud(False), "one": one, "two": two},
+        ["idle -> a -> one", "idle -> b -> two"],
+    )
+    await Run(graph).execute()
+    assert one.turns() == [1]
+    assert two.turns() == [2] * 5
+
+
 async def test_interrupting_before_anything_was_said_does_nothing() -> None:
     class Hasty(Model):
         async def run(

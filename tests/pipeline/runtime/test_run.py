@@ -1,5 +1,6 @@
 """Whole graphs: what reaches whom, in which order, and how a run ends."""
 
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 import anyio
@@ -16,6 +17,7 @@ from pipeline import (
     Inbox,
     InboxSettings,
     Outbox,
+    PipelineError,
     Processor,
     ProcessorFailure,
     Report,
@@ -526,6 +528,107 @@ async def test_a_failure_downstream_of_a_source_with_a_task_group_is_shown_as_it
 
     with pytest.raises(ProcessorFailure, match='processor "bad" failed on TextFrame: ValueError'):
         await execute({"in": Served(), "bad": Bad(), "out": Collect()}, "in -> bad -> out")
+
+
+async def test_nothing_overtakes_a_frame_that_waits_for_room() -> None:
+    class Pair(Transform):
+        """Sound that may have to wait, and a word, which always fits."""
+
+        def process(self, frame: TextFrame) -> Iterator[AudioFrame | TextFrame]:
+            yield AudioFrame(np.zeros((1600, 1), np.int16), 16_000)
+            yield frame
+
+    slow = Slow()
+    graph = Graph(
+        {"in": Given(texts(*"abcd")), "pair": Pair(), "out": slow},
+        ["in -> pair -> out"],
+        inboxes={"out": InboxSettings(ms=100)},
+    )
+    await Run(graph).execute()
+    assert [type(frame) for frame in slow.frames] == [AudioFrame, TextFrame] * 4
+    assert words(slow.frames) == list("abcd")
+
+
+async def test_a_failure_is_not_taken_for_that_of_a_processor_around_it() -> None:
+    class Bad(Transform):
+        def process(self, frame: TextFrame) -> Iterator[TextFrame]:
+            raise ValueError("boom")
+            yield
+
+    class Early(Upper):
+        def flush(self) -> Iterator[TextFrame]:
+            yield TextFrame("x")
+
+    for first, boxes in (
+        (Upper(), {"first": InboxSettings()}),
+        (AsyncUpper(), {}),
+        (Early(), {}),
+    ):
+        with pytest.raises(ProcessorFailure, match=r'^processor "bad" failed on TextFrame: Value'):
+            await execute(
+                {"in": Given(texts("a")), "first": first, "bad": Bad(), "out": Collect()},
+                "in -> first -> bad -> out",
+                inboxes=boxes,
+            )
+
+
+async def test_a_failed_opening_is_a_failure_whatever_the_others_catch() -> None:
+    class Catching(Collect):
+        async def lifespan(self) -> AsyncIterator[None]:
+            with contextlib.suppress(Exception):
+                yield
+
+    class Broken(Given):
+        async def lifespan(self) -> AsyncIterator[None]:
+            raise OSError("no such device")
+            yield
+
+    with pytest.raises(ProcessorFailure, match='processor "in" failed: OSError: no such device'):
+        await execute({"in": Broken([]), "out": Catching()}, "in -> out")
+
+
+async def test_a_cycle_whose_other_half_never_answers_ends() -> None:
+    class Silent(Duplex):
+        async def run(self, inbox: Inbox[ToolCall], outbox: Outbox[ToolResult]) -> None:
+            return
+
+    out = Collect()
+    report = await execute(
+        {"in": Given(texts("a")), "asker": Asker(), "tools": Silent(), "out": out},
+        "in -> asker -> out",
+        "asker <-> tools",
+    )
+    assert words(out.frames) == []
+    assert report.drops["tools", "receiver ended"] == 1
+
+
+async def test_a_duplex_processor_that_never_waits_lets_others_run() -> None:
+    class Flood(Duplex):
+        async def run(self, inbox: Inbox[TextFrame], outbox: Outbox[AudioFrame]) -> None:
+            while True:
+                await outbox.send(AudioFrame(np.zeros((1, 1), np.int16), 16_000))
+
+    graph = Graph(
+        {"in": Ticker(), "flood": Flood(), "out": Stuck()},
+        ["in -> flood -> out"],
+        inboxes={"out": InboxSettings(policy="latest")},
+    )
+    current = Run(graph)
+    async with anyio.create_task_group() as group:
+
+        async def cancel() -> None:
+            await anyio.lowlevel.checkpoint()
+            current.cancel()
+
+        group.start_soon(cancel)
+        assert not (await current.execute()).completed
+
+
+async def test_a_graph_runs_once() -> None:
+    graph = Graph({"in": Given([]), "out": Collect()}, "in -> out")
+    await Run(graph).execute()
+    with pytest.raises(PipelineError, match="a graph runs once: build or load it again"):
+        await Run(graph).execute()
 
 
 async def test_finishing_before_it_has_begun() -> None:

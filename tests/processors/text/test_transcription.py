@@ -108,3 +108,20 @@ def test_checking_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 async def test_a_full_disk_ends_the_run_with_the_reason() -> None:
     with pytest.raises(ProcessorFailure, match=r'"tested" failed on Transcript: OSError.*No space'):
         await feed(TranscriptionSink("/dev/full"), [said("Hi")])
+
+
+async def test_what_is_unfinished_at_the_end_is_written_and_marked(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    frames = [
+        Transcript("It is", Speaker.MODEL, 3 * SECOND, final=False, pts=2 * SECOND),
+        Transcript("What time", Speaker.USER, SECOND, final=False),
+        Transcript("Hello", Speaker.USER, SECOND, final=False, pts=5),
+        Transcript("Hello.", Speaker.USER, SECOND, pts=5),
+    ]
+    await feed(TranscriptionSink(str(path)), frames)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["text"], row.get("unfinished", False)) for row in rows] == [
+        ("Hello.", False),
+        ("What time", True),
+        ("It is", True),
+    ]

@@ -1,5 +1,6 @@
 """The functions that the model calls: run, timed, withdrawn, and always answered."""
 
+import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ import anyio
 import msgspec
 import numpy as np
 import pytest
-from anyio import from_thread
 
 from pipeline import SECOND, Frame, Graph, Run, Source, ToolCall, ToolCallCancelled, ToolResult
 from pipeline.frames import ToolsDeclared
@@ -332,8 +332,11 @@ async def listen() -> None:
         stopped[-1] = "yes"
 
 
+loops: list[asyncio.AbstractEventLoop] = []
+
+
 def begin_and_block() -> None:
-    from_thread.run_sync(began[-1].set)
+    loops[-1].call_soon_threadsafe(began[-1].set)
     assert release.wait(LONGEST_WAIT)
 
 
@@ -357,6 +360,7 @@ async def test_a_withdrawn_coroutine_is_stopped_and_not_answered() -> None:
 async def test_a_withdrawn_thread_is_not_answered() -> None:
     release.clear()
     began.append(anyio.Event())
+    loops.append(asyncio.get_running_loop())
 
     async def script() -> AsyncGenerator[Frame, None]:
         yield call(begin_and_block)

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
@@ -30,6 +31,16 @@ def all_blocks(language: str) -> list[pytest.param]:
         for page in PAGES
         for number, text in enumerate(blocks(page, language))
     ]
+
+
+def script(name: str) -> ModuleType:
+    """A script of the docs, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_only_languages_that_are_checked_are_used() -> None:
@@ -147,12 +158,12 @@ def test_every_built_in_processor_is_in_the_docs() -> None:
     assert listed == {n for n, p in installed().items() if p.value.startswith("processors.")}
 
 
+def test_the_settings_in_the_docs_are_those_of_the_classes() -> None:
+    text = (ROOT / "docs/configuration.md").read_text()
+    assert script("write_settings").page(text) == text
+
+
 def test_the_picture_shows_the_quickstart() -> None:
-    spec = importlib.util.spec_from_file_location("draw", ROOT / "docs/draw_conversation.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     texts = re.compile(r"<text[^>]*>([^<]*)")
     committed = (ROOT / "docs/conversation.svg").read_text()
-    assert texts.findall(module.draw()) == texts.findall(committed)
+    assert texts.findall(script("draw_conversation").draw()) == texts.findall(committed)

@@ -19,6 +19,12 @@ MOST_VALUES = 100_000
 
 DEEPEST = 50
 
+HINTS = {
+    "${": 'within {} or [] write "${NAME}", in quotation marks',
+    "\t": "YAML is indented with spaces, not with tabs",
+}
+"""What to do where a line that cannot be read contains this."""
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VARIABLE = re.compile(
     r"\$\$|\$\{(?:(?P<name>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\}|(?P<bad>[^}]*\}?))"
@@ -70,12 +76,8 @@ class Document:
             mark = error.problem_mark or error.context_mark
             place = self._at(mark) if mark else Place(self.file, 1, 1)
             what = " ".join(part for part in (error.problem, error.context) if part)
-            line = text.splitlines()[place.line - 1 : place.line]
-            hint = (
-                'within {} or [] write "${NAME}", in quotation marks'
-                if "${" in "".join(line)
-                else ""
-            )
+            line = "".join(text.splitlines()[place.line - 1 : place.line])
+            hint = next((hint for part, hint in HINTS.items() if part in line), "")
             raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place, hint)]) from None
         except (yaml.YAMLError, UnicodeError, RecursionError) as error:
             what = " ".join(str(error).split()) or "nested too deeply"

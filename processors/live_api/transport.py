@@ -92,7 +92,9 @@ class LiveApi(Duplex):
     language: language of the model's speech, such as en-US.
     instruction: the system instruction.
     temperature: how freely the model chooses its words, 0 to 2.
-    vad: how the service finds the user's turns.
+    vad: how the service finds the user's turns: `silence_ms` ends one, `prefix_ms` of speech begins
+      one, `start_sensitivity` and `end_sensitivity` are `high` or `low`, and `interrupts: false`
+      lets the model finish.
     scenario: for the local Live API, the file that says what it hears and does.
     project, location: for Vertex AI.
     url: another address than the backend's own.

@@ -64,6 +64,12 @@ def test_a_variable_within_brackets_needs_quotes() -> None:
     assert error.endswith('; within {} or [] write "${NAME}", in quotation marks')
 
 
+def test_a_tab_is_called_a_tab() -> None:
+    [error] = errors("a:\n\tb: 1\n")
+    assert error.startswith("x.yaml:2:1: error[yaml] not valid YAML: ")
+    assert error.endswith("; YAML is indented with spaces, not with tabs")
+
+
 def test_all_wrong_variables_are_found_with_their_places() -> None:
     assert errors("a: ${ONE}\nb:\n  - ${TWO} ${1}\n") == [
         "x.yaml:1:4: error[variable] the variable ONE is not set; set it, or give a default: "

@@ -57,11 +57,11 @@ def test_each_role_is_read_from_its_method() -> None:
 
 def test_missing_annotations_are_named() -> None:
     class Bare(Transform):
-        def process(self, frame):  # type: ignore[no-untyped-def]  # noqa: ANN
+        def process(self, frame):  # type: ignore[no-untyped-def]
             yield frame
 
     class NoResult(Transform):
-        def process(self, frame: AudioFrame):  # type: ignore[no-untyped-def]  # noqa: ANN
+        def process(self, frame: AudioFrame):  # type: ignore[no-untyped-def]
             yield frame
 
     class TooFew(Duplex):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -237,8 +236,7 @@ def load_code(reference: str) -> Any:
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise SettingError(f"there is no file {path}")
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"_pipeline_{path.stem}_{digest}"
+    name = re.sub(r"\W", "_", f"_file_{path.resolve()}")
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

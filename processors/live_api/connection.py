@@ -24,13 +24,17 @@ class LiveApiError(PipelineError):
     """The service could not be reached, or ended the session."""
 
 
-@asynccontextmanager
-async def open_connection(backend: Backend) -> AsyncIterator[ClientConnection]:
-    """An open websocket. Late pongs are normal on this service and no reason to hang up."""
+def require_asyncio() -> None:
+    """Raise LiveApiError on another back end: this side of websockets needs asyncio."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         raise LiveApiError("it runs on anyio's asyncio back end only") from None
+
+
+@asynccontextmanager
+async def open_connection(backend: Backend) -> AsyncIterator[ClientConnection]:
+    """An open websocket. Late pongs are normal on this service and no reason to hang up."""
     loopback = urlsplit(backend.url).hostname in LOOPBACK
     try:
         socket = await connect(

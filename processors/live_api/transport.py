@@ -40,7 +40,13 @@ from pipeline import (
     Usage,
 )
 from processors.live_api import backends
-from processors.live_api.connection import LiveApiError, decode, open_connection, refusal
+from processors.live_api.connection import (
+    LiveApiError,
+    decode,
+    open_connection,
+    refusal,
+    require_asyncio,
+)
 from processors.live_api.messages import (
     Blob,
     ClientContent,
@@ -150,6 +156,7 @@ class LiveApi(Duplex):
         return AudioFormat(OUTPUT_RATE, 1)
 
     async def lifespan(self) -> AsyncIterator[None]:
+        require_asyncio()
         if self.backend in (None, "local") and self.url is None:
             from processors.local_live_api.server import serve
 

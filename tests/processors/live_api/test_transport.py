@@ -46,7 +46,8 @@ from pipeline import (
     TurnStarted,
     Usage,
 )
-from pipeline.testing import Collect, VirtualTimeLoop
+from pipeline import run as run_graph
+from pipeline.testing import Collect, Given, VirtualTimeLoop
 from processors.audio.vad_gate import VadGate
 from processors.live_api.backends import KEY_VARIABLES
 from processors.live_api.transport import LiveApi
@@ -1189,3 +1190,18 @@ def check_secret(error: BaseException | None) -> None:
         assert KEY not in repr(error)
         assert KEY not in str(error.args)
         error = error.__cause__ or error.__context__
+
+
+def test_another_back_end_is_one_clear_message() -> None:
+    graph = Graph(
+        {
+            "typed": Given([TextFrame("hello")]),
+            "gemini": LiveApi(modality="text"),
+            "words": Collect(),
+        },
+        "typed -> gemini -> words",
+    )
+    with pytest.raises(
+        ProcessorFailure, match=r'"gemini" failed: it runs on anyio\'s asyncio back end only$'
+    ):
+        run_graph(graph, backend="trio")

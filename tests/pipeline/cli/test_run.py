@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
 
+RECORDING = Path(__file__).parents[3] / "configs/speech/question.wav"
+
 CUSTOM = """
 import anyio
 from collections.abc import AsyncIterator, Iterator
@@ -124,6 +126,18 @@ def test_the_traceback_comes_with_debug() -> None:
         (TYPED.replace("[hello there]", "3"), 'x.yaml:3:36: error[wrong-setting] "typed": lines:'),
         (TYPED.replace("lines: [hello there]", "path: no.txt"), "error[environment]"),
         (TYPED.replace("-> words", "-> words -> gemini"), "error[out-of-sink]"),
+        (
+            TYPED.replace("text_source, lines: [hello there]", f"audio_source, path: {RECORDING}"),
+            'x.yaml:6:17: error[format-mismatch] "typed -> gemini": typed gives audio of 48000 Hz '
+            "stereo, gemini takes 16000 Hz mono; put a resampler between them: ",
+        ),
+        (
+            TYPED.replace("words: ", "a: {use: vad_gate}\n  b: {use: vad_gate}\n  words: ").replace(
+                "[typed -> gemini", "[typed -> a -> b -> a, typed -> gemini"
+            ),
+            "error[cycle] a -> b -> a is a cycle that could block: each waits for the next; only a "
+            "duplex processor, which reads and writes independently, may close a cycle",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line_and_nothing_is_done(

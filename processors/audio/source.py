@@ -43,7 +43,7 @@ class AudioSource(Source):
         return AudioFormat(info.samplerate, info.channels)
 
     async def frames(self) -> AsyncIterator[AudioFrame]:
-        info = self._info()
+        info = await to_thread.run_sync(self._info)
         rate: int = info.samplerate
         size = max(1, rate * self.frame_ms // 1000)
         started = self.context.now()

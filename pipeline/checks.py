@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.cycles import blocking_cycle, mark_feedback
 from pipeline.errors import Finding, SettingError
 from pipeline.frames import AudioFrame
 from pipeline.ports import FrameTypes, overlap
@@ -24,7 +25,7 @@ def check_structure(graph: Graph) -> list[Finding]:
     Marks the feedback edges of the cycles that are allowed.
     """
     findings = [finding for node in graph.nodes.values() for finding in _check_ends(node)]
-    cycle = _blocking_cycle(graph)
+    cycle = blocking_cycle(graph)
     if cycle:
         names = " -> ".join(edge.source.name for edge in cycle)
         findings.append(
@@ -37,7 +38,7 @@ def check_structure(graph: Graph) -> list[Finding]:
             )
         )
     else:
-        _mark_feedback(graph)
+        mark_feedback(graph)
         fed = {id(node) for node in _reachable(graph)}
         findings += [
             Finding("unreachable", f'no source leads to "{node.name}"', node.place)
@@ -78,91 +79,6 @@ def _check_ends(node: Node) -> Iterator[Finding]:
         )
 
 
-def _blocking_cycle(graph: Graph) -> list[Edge] | None:
-    """A cycle in which no duplex processor stands."""
-    done: set[str] = set()
-    for start in graph.nodes.values():
-        path: list[Edge] = []
-        stack = [iter(start.outgoing)]
-        if start.name in done or isinstance(start.processor, Duplex):
-            continue
-        on_path = {start.name: 0}
-        while stack:
-            edge = next(stack[-1], None)
-            if edge is None:
-                stack.pop()
-                name = path.pop().target.name if path else start.name
-                done.add(name)
-                on_path.pop(name, None)
-            elif edge.target.name in on_path:
-                return [*path[on_path[edge.target.name] :], edge]
-            elif edge.target.name not in done and not isinstance(edge.target.processor, Duplex):
-                path.append(edge)
-                on_path[edge.target.name] = len(path)
-                stack.append(iter(edge.target.outgoing))
-    return None
-
-
-def _mark_feedback(graph: Graph) -> None:
-    """Where a cycle is entered from outside, its own edges into that node are feedback.
-
-    That leaves no cycle, and does not depend on the order in which anything was written.
-    """
-    _mark_within(list(graph.nodes.values()))
-
-
-def _mark_within(nodes: list[Node]) -> None:
-    for group in _cycles(nodes):
-        inside = set(map(id, group))
-
-        def is_inner(edge: Edge, inside: set[int] = inside) -> bool:
-            return id(edge.source) in inside and not edge.feedback
-
-        entries = [node for node in group if any(not is_inner(e) for e in node.incoming)]
-        for node in entries:
-            for edge in node.incoming:
-                edge.feedback = edge.feedback or is_inner(edge)
-        if entries:
-            _mark_within(group)
-
-
-def _cycles(nodes: list[Node]) -> list[list[Node]]:
-    """Groups of nodes that lead to each other; feedback edges do not count."""
-    inside = set(map(id, nodes))
-
-    def behind(node: Node) -> set[int]:
-        found: dict[int, Node] = {}
-        pending = [node]
-        for current in pending:
-            for edge in current.outgoing:
-                target = edge.target
-                if not edge.feedback and id(target) in inside and id(target) not in found:
-                    found[id(target)] = target
-                    pending.append(target)
-        return set(found)
-
-    waiting = {
-        id(n): sum(not e.feedback and id(e.source) in inside for e in n.incoming) for n in nodes
-    }
-    free = [node for node in nodes if not waiting[id(node)]]
-    for node in free:  # what no cycle feeds is in none: most graphs end here
-        for edge in node.outgoing:
-            if not edge.feedback and id(edge.target) in inside:
-                waiting[id(edge.target)] -= 1
-                if not waiting[id(edge.target)]:
-                    free.append(edge.target)
-    rest = [node for node in nodes if waiting[id(node)]]
-    reach = {id(node): behind(node) for node in rest}
-    groups: list[list[Node]] = []
-    placed: set[int] = set()
-    for node in rest:
-        if id(node) not in placed and id(node) in reach[id(node)]:
-            group = [n for n in rest if id(n) in reach[id(node)] and id(node) in reach[id(n)]]
-            placed.update(map(id, group))
-            groups.append(group)
-    return groups
-
-
 def _reachable(graph: Graph) -> list[Node]:
     found = [node for node in graph.nodes.values() if isinstance(node.processor, Source)]
     seen = {id(node) for node in found}
@@ -174,37 +90,21 @@ def _reachable(graph: Graph) -> list[Node]:
     return found
 
 
-def downstream_order(graph: Graph) -> list[Node]:
-    """Every node behind all that feed it; feedback edges do not count."""
-    waiting = {
-        name: sum(not edge.feedback for edge in node.incoming) for name, node in graph.nodes.items()
-    }
-    order = [node for name, node in graph.nodes.items() if not waiting[name]]
-    for node in order:
-        for edge in node.outgoing:
-            if not edge.feedback:
-                waiting[edge.target.name] -= 1
-                if not waiting[edge.target.name]:
-                    order.append(edge.target)
-    return order
-
-
 # --- frame types ---
 
 
-def accepted(node: Node) -> FrameTypes:
-    """What an edge into `node` carries: what it takes, or something behind it does."""
-    types = dict.fromkeys(node.ports.takes)
-    pending = [node]
-    seen = {id(node)}
-    for passing in pending:
-        if passing.passes:
-            for edge in passing.outgoing:
-                types.update(dict.fromkeys(edge.target.ports.takes))
-                if id(edge.target) not in seen:
-                    seen.add(id(edge.target))
-                    pending.append(edge.target)
-    return tuple(types)
+def accepted(node: Node, known: dict[str, FrameTypes]) -> FrameTypes:
+    """What an edge into `node` carries: what it takes, or something behind it does.
+
+    Like `emitted`, it is asked in the order that leaves it little to look up further on.
+    """
+    if node.name not in known:
+        types = dict.fromkeys(node.ports.takes)
+        if node.passes:
+            for edge in node.outgoing:
+                types.update(dict.fromkeys(accepted(edge.target, known)))
+        known[node.name] = tuple(types)
+    return known[node.name]
 
 
 def emitted(node: Node, known: dict[str, FrameTypes]) -> FrameTypes:
@@ -225,7 +125,7 @@ def check_types(graph: Graph) -> list[Finding]:
     """Edges that could never carry a frame, and transforms that could never be given one."""
     findings = []
     known: dict[str, FrameTypes] = {}
-    for node in graph.nodes.values():
+    for node in graph.order:
         arriving = [t for edge in node.incoming for t in emitted(edge.source, known)]
         if node.passes and arriving and not overlap(tuple(arriving), node.ports.takes):
             message = (

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline import checks
+from pipeline.cycles import downstream_order
 from pipeline.errors import ConfigError, Finding, Place, SettingError, did_you_mean
 from pipeline.flow import FlowSyntaxError, parse_chain
 from pipeline.frames import Frame
@@ -108,10 +109,12 @@ class Graph:
             findings += checks.check_structure(self)
         if findings:
             raise ConfigError(findings)
-        self.order = checks.downstream_order(self)
+        self.order = downstream_order(self)
         """Every node behind all that feed it, feedback edges aside."""
-        for edge in self.edges:
-            edge.accepts = checks.accepted(edge.target)
+        known: dict[str, FrameTypes] = {}
+        for node in reversed(self.order):
+            for edge in node.incoming:
+                edge.accepts = checks.accepted(node, known)
         findings += checks.check_types(self)
         if findings:
             raise ConfigError(findings)

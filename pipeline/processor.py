@@ -106,7 +106,7 @@ class Processor(abc.ABC):
     def check(self) -> None:
         """Raise SettingError if the machine cannot run it: a missing file, an absent device.
 
-        Called before anything runs. May look but must not change anything.
+        Called once, before anything runs. It may look at the machine but must not change it.
         """
 
     def audio_in(self) -> AudioFormat:

@@ -17,7 +17,7 @@ class EdgeCount:
 
 @dataclass
 class Report:
-    """The account of a run; it fills while the run goes on.
+    """The account of a run. Counts fill while it goes on; what is about the whole comes at its end.
 
     drops: frames by (processor, reason). measurements: nanoseconds by name, in order.
     high_water: the most frames that waited in each inbox. files: what was written.

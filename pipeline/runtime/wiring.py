@@ -37,7 +37,6 @@ class Station:
         self.processor = node.processor
         self.inbox = inbox
         self.open_inputs = sum(not edge.feedback for edge in node.incoming)
-        self.downstream: tuple[Station, ...] = ()
         self.push: Deliver = _unwired
         """Emit a frame that this processor gives."""
         self.relay: Deliver = _unwired
@@ -90,8 +89,9 @@ class Wiring:
         for station in self.stations.values():
             station.push = self._emitter(station, gives=True)
             station.relay = self._emitter(station, gives=False)
-            station.downstream = tuple(self._behind(station))
             if station.inbox is not None:
+                if not station.open_feedback:
+                    station.inbox.end_late()
                 station.inbox.givers = tuple(node.ports.gives for node in _feeding(station.node))
 
     async def settle(self) -> None:
@@ -109,11 +109,12 @@ class Wiring:
 
     def interrupt(self, origin: Station, turn: int) -> None:
         """Make `turn` stale and everything downstream of `origin` forget it, now."""
-        turn = turn or max(station.latest_turn for station in (origin, *origin.downstream))
+        downstream = self.downstream(origin)
+        turn = turn or max(station.latest_turn for station in (origin, *downstream))
         if not turn or turn in self.cut:
             return
         self.cut.add(turn)
-        affected = [station for station in origin.downstream if station.processor.plays_media]
+        affected = [station for station in downstream if station.processor.plays_media]
         for station in affected:  # silence first: all else takes a while
             try:
                 station.processor.interrupted(turn)
@@ -135,14 +136,16 @@ class Wiring:
         cut = self.cut if node.processor.plays_media else set[int]()
         return Station(node, Inbox(node.inbox, cut, count_drop))
 
-    def _behind(self, station: Station) -> Iterable[Station]:
-        found = [station]
-        for current in found:
+    def downstream(self, station: Station) -> list[Station]:
+        """Every station behind this one, the nearest first."""
+        found = {station.name: station}
+        pending = [station]
+        for current in pending:
             for edge in current.node.outgoing:
-                target = self.stations[edge.target.name]
-                if target not in found:
-                    found.append(target)
-        return found[1:]
+                if edge.target.name not in found:
+                    pending.append(self.stations[edge.target.name])
+                    found[edge.target.name] = pending[-1]
+        return pending[1:]
 
     def _emitter(self, station: Station, *, gives: bool) -> Deliver:
         routes = _Routes(lambda kind: self._route(station, kind, gives))
@@ -184,11 +187,14 @@ class Wiring:
 
 def _feeding(node: Node) -> list[Node]:
     """Every node whose frames reach `node`, directly or past transforms."""
-    found = [edge.source for edge in node.incoming]
-    for feeder in found:
+    found = dict.fromkeys(edge.source for edge in node.incoming)
+    pending = list(found)
+    for feeder in pending:
         if feeder.passes:
-            found += [edge.source for edge in feeder.incoming if edge.source not in found]
-    return found
+            new = [edge.source for edge in feeder.incoming if edge.source not in found]
+            found.update(dict.fromkeys(new))
+            pending += new
+    return pending
 
 
 def _to_inbox(

@@ -273,7 +273,7 @@ class LiveApi(Duplex):
         return ClientMessage(client_content=ClientContent(turns=[turn], turn_complete=True))
 
     async def _end_stream(self) -> None:
-        self._streaming = self._tools_ended = False
+        self._streaming = False
         message = ClientMessage(realtime_input=RealtimeInput(audio_stream_end=True))
         await self._send_message(message)
 
@@ -335,7 +335,9 @@ async def _declarations(inbox: Inbox[Takes]) -> tuple[list[dict[str, Any]], list
     early: list[Takes] = []
     async with aclosing(_with_late(inbox)) as frames:
         while waiting:
-            frame = await anext(frames)
+            frame = await anext(frames, None)
+            if frame is None:
+                break
             if isinstance(frame, ToolsDeclared):
                 declarations += frame.declarations
                 waiting -= 1

@@ -1,7 +1,6 @@
 """An interruption overtakes everything, everywhere downstream."""
 
 from collections.abc import AsyncIterator, Iterator
-from time import perf_counter_ns
 
 import anyio
 import numpy as np
@@ -356,7 +355,6 @@ async def test_a_hook_that_fails_ends_the_run_with_its_name() -> None:
 async def test_the_interruption_itself_takes_no_turn_of_the_event_loop() -> None:
     """With 5 s of sound queued the hook runs inside `send`: nothing else can come between."""
     order: list[str] = []
-    took: list[int] = []
 
     class Loud(Player):
         def interrupted(self, turn: int) -> None:
@@ -373,9 +371,7 @@ async def test_the_interruption_itself_takes_no_turn_of_the_event_loop() -> None
                 await outbox.send(audio(pts, turn))
             async with anyio.create_task_group() as group:
                 group.start_soon(self._other, order)
-                began = perf_counter_ns()
                 await outbox.send(Interruption(turn=turn))
-                took.append(perf_counter_ns() - began)
                 order.append("sent")
 
         async def _other(self, order: list[str]) -> None:
@@ -385,4 +381,3 @@ async def test_the_interruption_itself_takes_no_turn_of_the_event_loop() -> None
     assert order[0] == "silent"
     assert set(order) == {"silent", "sent", "other task"}
     assert report.drops["player", "interrupted"] == 250
-    assert len(took) == 1

@@ -587,6 +587,19 @@ async def test_a_failed_opening_is_a_failure_whatever_the_others_catch() -> None
         await execute({"in": Broken([]), "out": Catching()}, "in -> out")
 
 
+async def test_nothing_comes_late_where_there_is_no_cycle() -> None:
+    class Patient(Duplex):
+        async def run(self, inbox: Inbox[TextFrame], outbox: Outbox[TextFrame]) -> None:
+            async for frame in inbox:
+                await outbox.send(frame)
+            async for frame in inbox.late():
+                await outbox.send(frame)
+
+    out = Collect()
+    await execute({"in": Given(texts("a")), "p": Patient(), "out": out}, "in -> p -> out")
+    assert words(out.frames) == ["a"]
+
+
 async def test_a_cycle_whose_other_half_never_answers_ends() -> None:
     class Silent(Duplex):
         async def run(self, inbox: Inbox[ToolCall], outbox: Outbox[ToolResult]) -> None:

@@ -68,9 +68,10 @@ async def test_types_that_nobody_takes_reach_taps_only(wirings: list[Wiring]) ->
 
 
 async def test_downstream_is_everything_behind_a_node(wirings: list[Wiring]) -> None:
-    stations = wire(wirings).stations
-    assert [station.name for station in stations["one"].downstream] == ["two", "out"]
-    assert stations["out"].downstream == ()
+    wiring = wire(wirings)
+    stations = wiring.stations
+    assert [station.name for station in wiring.downstream(stations["one"])] == ["two", "out"]
+    assert wiring.downstream(stations["out"]) == []
 
 
 async def test_an_inbox_knows_who_feeds_it_past_transforms_too(wirings: list[Wiring]) -> None:

@@ -15,18 +15,25 @@ from pipeline.errors import (
     Place,
     ProcessorFailure,
     SettingError,
+    did_you_mean,
 )
 from pipeline.frames import (
     SECOND,
     AudioFrame,
+    Code,
+    CodeResult,
     Frame,
+    Gap,
+    Grounding,
     ImageFrame,
+    Instruction,
     Interruption,
     SessionEvent,
     Speaker,
     SpeechEnded,
     SpeechStarted,
     TextFrame,
+    Thought,
     ToolCall,
     ToolCallCancelled,
     ToolResult,
@@ -35,6 +42,7 @@ from pipeline.frames import (
     TurnEnded,
     TurnStarted,
     Usage,
+    WebPage,
 )
 from pipeline.graph import Graph
 from pipeline.inbox import Inbox, InboxSettings
@@ -53,7 +61,7 @@ from pipeline.runtime.run import Run, run
 from pipeline.settings import CodeReference, InputPath, OutputPath, load_code
 
 if TYPE_CHECKING:
-    from pipeline.config import load
+    from pipeline.config import load, read_yaml
 
 __version__ = "0.1.0"
 
@@ -61,17 +69,22 @@ __all__ = [
     "SECOND",
     "AudioFormat",
     "AudioFrame",
+    "Code",
     "CodeReference",
+    "CodeResult",
     "ConfigError",
     "Context",
     "Duplex",
     "Finding",
     "Frame",
+    "Gap",
     "Graph",
+    "Grounding",
     "ImageFrame",
     "Inbox",
     "InboxSettings",
     "InputPath",
+    "Instruction",
     "Interruption",
     "Outbox",
     "OutputPath",
@@ -89,6 +102,7 @@ __all__ = [
     "SpeechEnded",
     "SpeechStarted",
     "TextFrame",
+    "Thought",
     "ToolCall",
     "ToolCallCancelled",
     "ToolResult",
@@ -98,16 +112,19 @@ __all__ = [
     "TurnEnded",
     "TurnStarted",
     "Usage",
+    "WebPage",
+    "did_you_mean",
     "load",
     "load_code",
+    "read_yaml",
     "run",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """`load` brings the YAML parser, which a graph built in Python does not need."""
-    if name == "load":
-        from pipeline.config import load
+    """What brings the YAML parser, which a graph built in Python does not need."""
+    if name in ("load", "read_yaml"):
+        from pipeline import config
 
-        return load
+        return getattr(config, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

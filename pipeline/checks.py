@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cycles import blocking_cycle, mark_feedback
-from pipeline.errors import Finding, SettingError
+from pipeline.errors import ConfigError, Finding, SettingError
 from pipeline.frames import AudioFrame
 from pipeline.ports import FrameTypes, overlap
 from pipeline.processor import AudioFormat, Duplex, Sink, Source
@@ -174,6 +174,8 @@ def check_machine(graph: Graph) -> list[Finding]:
         except SettingError as error:
             message = f'"{node.name}": {error}'
             findings.append(Finding("environment", message, node.place, error.hint))
+        except ConfigError as error:
+            findings += error.findings  # in a file of its own, at a place of its own
         except Exception as error:
             message = f'"{node.name}": its check failed: {type(error).__name__}: {error}'
             findings.append(Finding("environment", message, node.place))

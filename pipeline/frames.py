@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import msgspec
 
@@ -166,11 +166,16 @@ class ToolCallCancelled(Frame, frozen=True):
 
 
 class ToolResult(Frame, frozen=True):
-    """The one answer to a call: conventionally `{"output": ...}` or `{"error": "..."}`."""
+    """The one answer to a call: conventionally `{"output": ...}` or `{"error": "..."}`.
+
+    scheduling: for a function that runs beside the conversation, when the model takes note of it:
+    `interrupt`, `when_idle` or `silent`.
+    """
 
     id: str
     name: str
     response: dict[str, Any]
+    scheduling: Literal["interrupt", "when_idle", "silent"] | None = None
 
 
 class SessionEvent(Frame, frozen=True, gc=False):
@@ -181,8 +186,61 @@ class SessionEvent(Frame, frozen=True, gc=False):
 
 
 class Usage(Frame, frozen=True):
-    """Tokens of one turn as the service reports them, by modality (`AUDIO`, `TEXT`, ...)."""
+    """Tokens of one turn as the service reports them, by modality (`AUDIO`, `TEXT`, ...).
+
+    prompt: the whole context that the turn was asked with. response: what was answered. total:
+    both, and what else the service counts. totals: everything since the run began, by modality;
+    each turn is charged for its whole context.
+    """
 
     prompt: dict[str, int]
     response: dict[str, int]
     total: int
+    totals: dict[str, int] = {}
+
+
+class Instruction(Frame, frozen=True, gc=False):
+    """A new system instruction, for a model that is already talking."""
+
+    text: str
+
+
+class Thought(Frame, frozen=True, gc=False):
+    """What the model says of its own thinking; it is no part of the answer."""
+
+    text: str
+
+
+class Code(Frame, frozen=True, gc=False):
+    """Code that the model wrote, to be run by the service itself."""
+
+    code: str
+    language: str = "PYTHON"
+
+
+class CodeResult(Frame, frozen=True, gc=False):
+    """What came of the model's code. `failed`: it did not run to its end."""
+
+    output: str
+    failed: bool = False
+
+
+class WebPage(msgspec.Struct, frozen=True, gc=False):
+    """A page that an answer rests on."""
+
+    uri: str
+    title: str = ""
+
+
+class Grounding(Frame, frozen=True):
+    """What the model searched the web for, and the pages that its answer rests on."""
+
+    queries: tuple[str, ...]
+    pages: tuple[WebPage, ...] = ()
+
+
+class Gap(Frame, frozen=True, gc=False):
+    """`duration` nanoseconds of sound from `pts` on never reached the other side."""
+
+    duration: int
+    speaker: Speaker = Speaker.USER

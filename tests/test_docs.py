@@ -5,19 +5,27 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 
 import msgspec
 import pytest
+from click import Context
 
 from pipeline import ConfigError, Sink, Transcript, load
 from pipeline.cli.main import main
 from pipeline.config import loads
 from pipeline.testing import run_virtually
+from processors.local_live_api.faults import FaultFile
 from processors.local_live_api.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+AROUND_GEMINI = """
+processors:
+  typed: {{use: text_source, lines: [hello]}}
+{}flow: [typed -> gemini]
+"""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -50,8 +58,12 @@ def test_only_languages_that_are_checked_are_used() -> None:
 
 @pytest.mark.parametrize("text", all_blocks("yaml"))
 def test_configurations_pass_the_check(text: str) -> None:
-    if text.startswith("turns:"):
+    if text.startswith(("turns:", "setup:")):
         assert msgspec.yaml.decode(text, type=Scenario).turns
+    elif text.startswith("# faults"):
+        assert msgspec.yaml.decode(text, type=FaultFile).faults
+    elif text.startswith("gemini:"):
+        assert loads(AROUND_GEMINI.format(indent(text, "  ")), base=ROOT).check() == []
     elif not text.startswith("# excerpt"):
         assert loads(text, base=ROOT).check() == []
 
@@ -60,6 +72,9 @@ def test_configurations_pass_the_check(text: str) -> None:
 def test_python_runs(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if text.startswith("# excerpt"):
+        compile(text, "excerpt", "exec")
+        return
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -113,7 +128,8 @@ def test_the_docs_sink_writes_what_was_said(tmp_path: Path) -> None:
     assert type(sink).ports().takes == (Transcript,)
     run_virtually(graph)
     assert (tmp_path / "notes.txt").read_text() == (
-        "user: hello\nmodel: This is a simulation of the Live API. You wrote: hello\n"
+        "user: hello\n"
+        "model: Hello! This is the simulated Live API. What would you like to talk about?\n"
     )
 
 
@@ -132,11 +148,14 @@ def test_the_error_messages_in_the_readme_are_the_real_ones(tmp_path: Path) -> N
 
 def test_commands_exist() -> None:
     for text in (text for page in PAGES for text in blocks(page, "sh")):
-        for command in re.split(r"&&|\n", text.strip()):
-            words = command.split()
+        for line in re.split(r"&&|\n", text.strip()):
+            words = line.split()
             if words[0] == "pipeline":
-                assert words[1] in main.commands
-                assert (ROOT / words[2]).is_file()
+                command = main.get_command(Context(main), words[1])
+                assert command is not None
+                options = {option for parameter in command.params for option in parameter.opts}
+                for word in words[2:]:
+                    assert word in options or (ROOT / word).is_file()
             else:
                 assert words[0] in {"pip", "pytest"}
 
@@ -158,9 +177,16 @@ def test_every_built_in_processor_is_in_the_docs() -> None:
     assert listed == {n for n, p in installed().items() if p.value.startswith("processors.")}
 
 
-def test_the_settings_in_the_docs_are_those_of_the_classes() -> None:
-    text = (ROOT / "docs/configuration.md").read_text()
-    assert script("write_settings").page(text) == text
+@pytest.mark.parametrize("name", ["configuration.md", "live_api.md"])
+def test_the_tables_in_the_docs_are_those_of_the_code(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    assert script("write_settings").page(name, text) == text
+
+
+def test_every_small_configuration_is_in_the_docs() -> None:
+    text = (ROOT / "docs/live_api.md").read_text()
+    linked = set(re.findall(r"\]\(\.\./configs/(\w+)\.yaml\)", text))
+    assert linked == {path.stem for path in (ROOT / "configs").glob("*.yaml")}
 
 
 def test_the_picture_shows_the_quickstart() -> None:

@@ -18,22 +18,42 @@ LAYERS = [
     {"pipeline.checks"},
     {"pipeline.graph"},
     {"pipeline.config.document"},
+    {"pipeline.config.typed"},
     {"pipeline.config.loader", "pipeline.runtime.report"},
     {"pipeline.config", "pipeline.runtime", "pipeline.runtime.wiring"},
     {"pipeline.runtime.tasks"},
     {"pipeline.runtime.run"},
     {"pipeline"},
-    {"pipeline.testing", "pipeline.cli", "pipeline.cli.talk", "pipeline.cli.summary"},
+    {"pipeline.testing", "pipeline.cli"},
+    {"pipeline.cli.talk", "pipeline.cli.summary", "pipeline.cli.commands"},
     {"pipeline.cli.run"},
     {"pipeline.cli.main"},
     {"pipeline.__main__"},
 ]
 """From the bottom up: a module imports from layers below its own only."""
 
+LIVE_API = [
+    {"messages.base"},
+    {"messages.content"},
+    {"messages.setup", "messages.server"},
+    {"messages.client"},
+    {"messages"},
+    {"models", "settings", "utterance", "endings", "patience", "parts"},
+    {"setup", "dialogue", "replay", "backoff"},
+    {"capabilities", "session"},
+    {"input", "intake"},
+    {"handles", "limit", "tools", "backends", "recording"},
+    {"handle_keeper", "connection"},
+    {"link"},
+    {"conversation"},
+    {"transport"},
+]
+"""The Live transport, from the bottom up; what is below `handles` does no input and output."""
+
 PURE = {
-    "processors.live_api.messages",
-    "processors.live_api.session",
-    "processors.live_api.setup",
+    f"processors.live_api.{name}"
+    for layer in LIVE_API[: next(n for n, layer in enumerate(LIVE_API) if "handles" in layer)]
+    for name in layer
 }
 HEAVY = {"numpy", "websockets", "soxr", "soundfile", "google"}
 IO = {"anyio", "asyncio", "socket", "websockets", "time", "threading", "trio"}
@@ -97,11 +117,21 @@ def test_session_logic_is_free_of_io() -> None:
 
 
 def test_the_live_api_is_usable_layer_by_layer() -> None:
-    files = modules("processors")
-    order = ["messages", "setup", "session", "backends", "connection", "transport"]
-    for number, name in enumerate(order):
-        above = {f"processors.live_api.{later}" for later in order[number + 1 :]}
-        assert not above & set(imports(files[f"processors.live_api.{name}"]))
+    package = "processors.live_api"
+    level = {f"{package}.{name}": n for n, layer in enumerate(LIVE_API) for name in layer}
+    files = {name: file for name, file in modules("processors").items() if name in level}
+    assert set(level) == {
+        name for name in modules("processors") if name.startswith(f"{package}.")
+    }, "a module belongs to exactly one layer"
+    for name, file in files.items():
+        for used in imports(file):
+            if used in level:
+                assert level[used] < level[name], f"{name} imports {used}, which is not below it"
+
+
+def test_a_handle_file_is_all_that_handles_touch() -> None:
+    used = set(imports(modules("processors")["processors.live_api.handles"]))
+    assert used <= {"__future__", "os", "time", "pathlib", "msgspec"}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +153,7 @@ def test_the_live_api_is_usable_layer_by_layer() -> None:
         ),
         ("pipeline.cli.main", {"numpy", "rich", "websockets", "soxr", "soundfile", "google"}),
         ("processors.live_api.messages", {"anyio._backends._asyncio", "websockets"}),
-        ("processors.live_api.transport", {"google", "processors.local_live_api"}),
+        ("processors.live_api.transport", {"google", "processors.local_live_api.server"}),
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_used(module: str, absent: set[str]) -> None:

@@ -46,11 +46,14 @@ def loudness(folder: Path, name: str, start: float, end: float) -> float:
 def test_the_transcript_has_both_speakers_in_order(report: Report, folder: Path) -> None:
     text = (folder / "runs/quickstart/transcript.jsonl").read_text()
     rows = [json.loads(line) for line in text.splitlines()]
-    assert [(row["speaker"], row["text"]) for row in rows] == [
-        ("user", "What will the weather be like in Lisbon this weekend?"),
-        ("model", ANSWER),
-        ("user", "Sorry, stop. And what about Porto?"),
-        ("model", "In Porto it will be cloudy, with 19 degrees."),
+    assert [row["speaker"] for row in rows] == ["user", "model", "user", "model"]
+    said = [row["text"] for row in rows]
+    assert said[0] == "What will the weather be like in Lisbon this weekend?"
+    assert ANSWER.startswith(said[1])  # as far as it was sent when the user cut in
+    assert "The wind comes from the Atlantic" in said[1]
+    assert said[2:] == [
+        "Sorry, stop. And what about Porto?",
+        "In Porto it will be cloudy, with 19 degrees.",
     ]
     assert [row.get("interrupted", False) for row in rows] == [False, True, False, False]
     times = [(row["start"], row["end"]) for row in rows]

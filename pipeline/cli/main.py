@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 import pipeline
+from pipeline.cli.commands import Commands
 
 EPILOG = """\b
 Exit status: 0 done; 1 a processor failed; 2 the input is wrong, nothing was run;
 130 and 143 stopped by a signal before all was delivered (INT, TERM)."""
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(
     pipeline.__version__, "-V", "--version", prog_name="pipeline", message="%(prog)s %(version)s"
 )

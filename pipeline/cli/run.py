@@ -43,7 +43,7 @@ def run_config(path: str, *, debug: bool, drain_seconds: float) -> int:
         console.print(str(failure), style="red", markup=False, soft_wrap=True)
         return FAILED
     talk.end_line()
-    print_summary(report, talk.turns, console)
+    print_summary(report, talk.turns, console, talk.tokens)
     return 0 if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
 
 

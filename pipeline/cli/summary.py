@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import median
 
 from rich.console import Console
@@ -12,11 +13,16 @@ from pipeline.runtime.report import Report
 MS = 1_000_000
 
 
-def print_summary(report: Report, turns: int, console: Console) -> None:
-    """Turns, latencies, frames per edge, drops by reason, files."""
+def print_summary(
+    report: Report, turns: int, console: Console, tokens: Mapping[str, int] | None = None
+) -> None:
+    """Turns, tokens by modality, latencies, frames per edge, drops by reason, files."""
     facts = Table.grid(padding=(0, 2))
     facts.add_row("time", f"{report.seconds:.1f} s" + ("" if report.completed else ", cut short"))
     facts.add_row("turns", str(turns))
+    if tokens:
+        counts = (f"{count:,} {modality.lower()}" for modality, count in sorted(tokens.items()))
+        facts.add_row("tokens", ", ".join(counts))
     for name, values in sorted(report.measurements.items()):
         label = "end of speech to sound" if name == "response" else name
         shown = ", ".join(f"{value / MS:.0f}" for value in values[:8])

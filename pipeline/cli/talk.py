@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.frames import Frame, Speaker, ToolCall, ToolResult, Transcript, TurnEnded, TurnStarted
+from pipeline.frames import (
+    SECOND,
+    Code,
+    CodeResult,
+    Frame,
+    Gap,
+    Grounding,
+    SessionEvent,
+    Speaker,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Transcript,
+    TurnEnded,
+    TurnStarted,
+    Usage,
+)
 from pipeline.runtime.wiring import Tap
 
 STYLES = {Speaker.USER: "bold cyan", Speaker.MODEL: "bold green"}
 LONGEST = 160
+QUIET = {"started", "go-away", "gap", "stall", "fresh", "context-low"}
+"""Session events that are not shown: the usual, those of the log, and gaps, which are frames."""
+NAMED = {"resumed", "restarted"}
+"""Session events whose detail is only the session's name."""
 
 
 class Talk:
-    """Prints both speakers' words as they come, tool calls and interruptions between them."""
+    """Prints both speakers' words as they come, and between them what else happens: thoughts, code,
+    searches, calls, interruptions, gaps, and what becomes of the session.
+    """
 
     def __init__(self, console: Console) -> None:
         self.turns = 0
         self._console = console
         self._line: tuple[Speaker, int] | None = None
         self._shown: dict[tuple[Speaker, int], int] = {}
+        self._usage: dict[str, Usage] = {}
+
+    @property
+    def tokens(self) -> Mapping[str, int]:
+        """Tokens of the whole run by modality, as far as they were reported."""
+        tokens: Counter[str] = Counter()
+        for usage in self._usage.values():
+            tokens.update(usage.totals)
+        return tokens
 
     @property
     def taps(self) -> Mapping[type[Frame], Tap]:
@@ -31,6 +63,13 @@ class Talk:
             ToolResult: self._tool_result,
             TurnStarted: self._turn_started,
             TurnEnded: self._turn_ended,
+            Thought: self._thought,
+            Code: self._code,
+            CodeResult: self._code_result,
+            Grounding: self._grounding,
+            Gap: self._gap,
+            SessionEvent: self._session_event,
+            Usage: self._used,
         }
 
     def note(self, text: str) -> None:
@@ -75,8 +114,7 @@ class Talk:
     def _tool_result(self, _: str, frame: Frame) -> None:
         assert isinstance(frame, ToolResult)
         answer = str(frame.response.get("output", frame.response))
-        shown = answer if len(answer) <= LONGEST else f"{answer[:LONGEST]}..."
-        self.note(f"{frame.name} -> {shown}")
+        self.note(f"{frame.name} -> {_shortened(answer)}")
 
     def _turn_started(self, _: str, frame: Frame) -> None:
         self.turns += 1
@@ -85,3 +123,43 @@ class Talk:
         assert isinstance(frame, TurnEnded)
         if frame.interrupted:
             self.note("interrupted")
+
+    def _thought(self, _: str, frame: Frame) -> None:
+        assert isinstance(frame, Thought)
+        self.note(f"thinks: {' '.join(frame.text.split())}")
+
+    def _code(self, _: str, frame: Frame) -> None:
+        assert isinstance(frame, Code)
+        self.note(f"runs {frame.language.title()}:")
+        for line in frame.code.rstrip().splitlines():
+            self.note(f"  {line}")
+
+    def _code_result(self, _: str, frame: Frame) -> None:
+        assert isinstance(frame, CodeResult)
+        result = "failed" if frame.failed else "prints"
+        self.note(f"{result}: {_shortened(frame.output.strip()) or 'nothing'}")
+
+    def _grounding(self, _: str, frame: Frame) -> None:
+        assert isinstance(frame, Grounding)
+        if frame.queries:
+            self.note(f"searches: {'; '.join(frame.queries)}")
+        for page in frame.pages:
+            self.note(" ".join(filter(None, ("source:", page.title, page.uri))))
+
+    def _gap(self, _: str, frame: Frame) -> None:
+        assert isinstance(frame, Gap)
+        self.note(f"{frame.duration / SECOND:.2f} s of the {frame.speaker.value}'s sound are lost")
+
+    def _session_event(self, _: str, frame: Frame) -> None:
+        assert isinstance(frame, SessionEvent)
+        if frame.kind not in QUIET:
+            detail = f": {frame.detail}" if frame.detail and frame.kind not in NAMED else ""
+            self.note(f"session {frame.kind}{detail}")
+
+    def _used(self, node: str, frame: Frame) -> None:
+        assert isinstance(frame, Usage)
+        self._usage[node] = frame
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

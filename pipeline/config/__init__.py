@@ -1,5 +1,6 @@
-"""YAML configurations: text with places, variables, and the graph that they describe."""
+"""YAML files: text with places, variables, graphs and other typed contents."""
 
 from pipeline.config.loader import load, loads
+from pipeline.config.typed import read_yaml
 
-__all__ = ["load", "loads"]
+__all__ = ["load", "loads", "read_yaml"]

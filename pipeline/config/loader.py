@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.config.document import Document
+from pipeline.config.typed import read_text
 from pipeline.errors import ConfigError, Finding, Place, SettingError, did_you_mean
 from pipeline.graph import Graph
 from pipeline.inbox import InboxSettings
@@ -34,16 +35,7 @@ def load(path: str | Path, *, variables: Mapping[str, str] | None = None) -> Gra
     variables: for `${NAME}`; the environment if not given.
     Raises ConfigError with everything that is wrong and where.
     """
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError([Finding("unreadable", f"{path} is not UTF-8 text")]) from None
-    except OSError as error:
-        raise ConfigError(
-            [Finding("unreadable", f"cannot read {path}: {error.strerror}")]
-        ) from None
-    return loads(text, file=str(path), base=file.parent, variables=variables)
+    return loads(read_text(path), file=str(path), base=Path(path).parent, variables=variables)
 
 
 def loads(

@@ -6,7 +6,6 @@ import math
 from collections import deque
 
 import numpy as np
-from numpy.typing import NDArray
 
 from processors.audio.pcm import Samples
 
@@ -35,10 +34,8 @@ class EnergyDetector:
         self.window = rate * WINDOW_MS // 1000
         self._open_db = threshold_db
         self._close_db = threshold_db * CLOSE_DB / OPEN_DB
-        self._pending: list[NDArray[np.float32]] = []
-        self.waiting = 0
-        """Samples that do not fill a window yet."""
-        self._last_sample = 0.0
+        self._tail = np.zeros(1, np.float32)
+        """The last sample of the last window, and what does not fill another one yet."""
         self._level = 0.0
         self._muted = True
         self._floor: float | None = None
@@ -47,24 +44,26 @@ class EnergyDetector:
         self._windows = 0
         self._speech = False
 
+    @property
+    def waiting(self) -> int:
+        """Samples that do not fill a window yet."""
+        return len(self._tail) - 1
+
     def detect(self, samples: Samples) -> list[bool]:
         """Whether there is speech, for each window that `samples` of shape (n, c) complete."""
-        self._pending.append(samples.mean(axis=1, dtype=np.float32))
-        self.waiting += len(samples)
-        if self.waiting < self.window:
+        mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+        signal = np.concatenate((self._tail, mono), dtype=np.float32)
+        complete = (len(signal) - 1) // self.window * self.window
+        self._tail = signal[complete:]
+        if not complete:
             return []
-        mono = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
-        complete = self.waiting // self.window * self.window
-        self._pending = [mono[complete:]]
-        self.waiting -= complete
-        return [self._window(part) for part in mono[:complete].reshape(-1, self.window)]
+        flat = signal[1 : complete + 1] - PRE_EMPHASIS * signal[:complete]
+        windows = flat.reshape(-1, self.window)
+        return [self._window(float(np.dot(window, window))) for window in windows]
 
-    def _window(self, signal: NDArray[np.float32]) -> bool:
-        flat = signal.copy()
-        flat[1:] -= PRE_EMPHASIS * signal[:-1]
-        flat[0] -= PRE_EMPHASIS * self._last_sample
-        self._last_sample = float(signal[-1])
-        power = float(np.dot(flat, flat)) / len(flat)
+    def _window(self, energy: float) -> bool:
+        """Take in the energy of a window of the pre-emphasised signal."""
+        power = energy / self.window
         loudness = 10 * math.log10(power / 32768**2 + 1e-10)
         muted = loudness < MUTED_DBFS
         if self._floor is None:

@@ -12,10 +12,19 @@ from pipeline import SettingError
 
 DEFAULT_MODEL = {
     "local": "models/local-live-api",
+    "local_vertex": "projects/local/locations/local/publishers/google/models/local-live-api",
     "gemini_api": "gemini-3.8-live",
     "vertex": "gemini-live-2.5-flash-native-audio",
 }
+SIMULATED_KEY = "simulation"
+"""The local Live API takes any key, but like the service it wants one."""
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+TOKEN_VARIABLE = "GEMINI_EPHEMERAL_TOKEN"
+"""A token for one session, made by a server that has the key."""
+TOKEN_PREFIX = "auth_tokens/"
+TOKEN_PATH = (
+    "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"
+)
 GEMINI_API_PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 VERTEX_PATH = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
 MULTI_REGIONS = ("us", "eu")
@@ -34,29 +43,36 @@ class Backend(NamedTuple):
         return f"Backend(url={url!r}, headers=<{len(self.headers)} hidden>, model={self.model!r})"
 
 
-def local(url: str, model: str | None) -> Backend:
+def local(url: str, model: str | None, kind: str = "local") -> Backend:
     """The local Live API, or another server at a given address."""
-    return Backend(url, {}, model or DEFAULT_MODEL["local"])
+    return Backend(url, {"x-goog-api-key": SIMULATED_KEY}, model or DEFAULT_MODEL[kind])
 
 
 def gemini_api(model: str | None, url: str | None = None) -> Backend:
-    """The Gemini API; the key comes from the environment and travels in a header."""
+    """The Gemini API; a key or an ephemeral token comes from the environment, and goes in a header.
+
+    Raises SettingError without one.
+    """
+    name = model or DEFAULT_MODEL["gemini_api"]
+    full_name = name if "/" in name else f"models/{name}"
+    host = "wss://generativelanguage.googleapis.com"
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if token:
+        token = token if token.startswith(TOKEN_PREFIX) else f"{TOKEN_PREFIX}{token}"
+        return Backend(url or f"{host}{TOKEN_PATH}", {"Authorization": f"Token {token}"}, full_name)
     key = api_key()
     if key is None:
         raise SettingError(
             "the Gemini API needs a key", hint=f"set the environment variable {KEY_VARIABLES[0]}"
         )
-    name = model or DEFAULT_MODEL["gemini_api"]
-    return Backend(
-        url or f"wss://generativelanguage.googleapis.com{GEMINI_API_PATH}",
-        {"x-goog-api-key": key},
-        name if "/" in name else f"models/{name}",
-    )
+    return Backend(url or f"{host}{GEMINI_API_PATH}", {"x-goog-api-key": key}, full_name)
 
 
 async def vertex(model: str | None, project: str | None, location: str, url: str | None) -> Backend:
     """Vertex AI; Google credentials are refreshed in a thread. Raises SettingError without them."""
-    credentials, found_project = await to_thread.run_sync(_google_credentials)
+    credentials, found_project = await to_thread.run_sync(
+        _google_credentials, abandon_on_cancel=True
+    )
     project = project or found_project
     if project is None:
         raise SettingError("Vertex AI needs a project", setting="project")

@@ -1,153 +1,219 @@
-"""The processor that talks with the Live API over a websocket."""
+"""The processor that talks with the Live API."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import aclosing
-from typing import Annotated, Any, Literal, cast
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import anyio
-from anyio import EndOfStream, WouldBlock
-from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import Meta
-from websockets.exceptions import ConnectionClosed
 
-from pipeline import (
-    SECOND,
-    AudioFormat,
-    AudioFrame,
-    Duplex,
-    Frame,
-    ImageFrame,
-    Inbox,
-    InputPath,
-    Interruption,
-    Outbox,
-    SessionEvent,
-    SettingError,
-    Speaker,
-    SpeechEnded,
-    SpeechStarted,
-    TextFrame,
-    ToolCall,
-    ToolCallCancelled,
-    ToolResult,
-    ToolsDeclared,
-    Transcript,
-    TurnEnded,
-    TurnStarted,
-    Usage,
-)
+from pipeline import AudioFormat, Duplex, Inbox, InputPath, Outbox, OutputPath, SettingError
+from processors.files import check_writable
 from processors.live_api import backends
-from processors.live_api.connection import (
-    LiveApiError,
-    decode,
-    open_connection,
-    refusal,
-    require_asyncio,
+from processors.live_api.backends import Backend
+from processors.live_api.capabilities import check_wishes
+from processors.live_api.connection import require_asyncio
+from processors.live_api.conversation import Conversation, Gives, Takes
+from processors.live_api.input import INPUT_RATE
+from processors.live_api.parts import OUTPUT_RATE
+from processors.live_api.recording import Recorder
+from processors.live_api.settings import (
+    Compression,
+    Limit,
+    Options,
+    Reconnect,
+    ResumptionSettings,
+    ServiceVad,
+    Stall,
+    Thinking,
+    Transcribe,
 )
-from processors.live_api.messages import (
-    Blob,
-    ClientContent,
-    ClientMessage,
-    Content,
-    Part,
-    RealtimeInput,
-    encode,
-)
-from processors.live_api.session import OUTPUT_RATE, Session
-from processors.live_api.setup import ServiceVad, build_setup
+from processors.live_api.setup import Wishes
+from processors.local_live_api.switches import Switches
 
-INPUT_RATE = 16_000
-AUDIO_TYPE = f"audio/pcm;rate={INPUT_RATE}"
-SETUP_SECONDS = 20.0
-TOOL_SECONDS = 3600.0
-"""A tool has a time limit of its own; this is for one that never answers."""
-UNREAD_FRAMES = 4096
-PAUSE_SECONDS = 1.0
-"""The service wants to be told when audio pauses for longer than this."""
-
-Takes = (
-    AudioFrame | ImageFrame | TextFrame | SpeechStarted | SpeechEnded | ToolResult | ToolsDeclared
-)
-Gives = (
-    AudioFrame
-    | TextFrame
-    | Transcript
-    | TurnStarted
-    | TurnEnded
-    | ToolCall
-    | ToolCallCancelled
-    | SessionEvent
-    | Usage
-    | Interruption
-)
+BackendName = Literal["gemini_api", "vertex", "local", "local_vertex"]
 
 
 class LiveApi(Duplex):
-    """A conversation with the Gemini Live API: audio and text in; audio, text, transcripts and
-    tool calls out.
+    """A conversation with the Gemini Live API: audio, pictures and text in; audio, text,
+    transcripts and tool calls out, over as many connections as it takes.
 
     Without a backend it talks to the local Live API, a simulation that it starts itself.
 
-    backend: `gemini_api` (key in GEMINI_API_KEY), `vertex` (Google credentials) or `local`.
+    backend: `gemini_api` (key in GEMINI_API_KEY), `vertex` (Google credentials), `local`, or
+      `local_vertex`, the simulation of Vertex AI.
     model: a model's name; left out, a current one of the backend.
     modality: what the model answers with, `audio` or `text`.
     voice: the name of a voice, such as Puck or Kore.
     language: language of the model's speech, such as en-US.
+    speak_only: a language, by its English name, that the model must not leave.
     instruction: the system instruction.
     temperature: how freely the model chooses its words, 0 to 2.
+    top_p, top_k: from how many of the likeliest words.
+    max_tokens: of one answer.
+    seed: for answers that are more alike.
+    media_resolution: how closely pictures are looked at, `low`, `medium` or `high`.
+    affective: the model hears moods, and answers in kind.
+    proactive: the model may keep silent when it is not meant.
+    thinking: how much the model thinks before it speaks: `budget` or `level`; `show: true` gives
+      its thoughts.
+    transcribe: whose words come as transcripts, `user` and `model`; hints: `languages`,
+      `vocabulary`.
+    code_execution: the model may run code of its own.
+    google_search: the model may search the web.
+    functions: declarations of functions whose calls something else than a tool dispatcher answers.
+    compression: keeps the conversation within the context window by dropping its oldest turns;
+      `trigger` and `target` in tokens, or `{}`.
+    resumption: lets the conversation outlive its connections: `{}`, or `transparent: true`, by
+      which each message is sent exactly once, on Vertex AI; `file` keeps the handle for the next
+      run.
+    reconnect: how long to try (`for_s`), with which pauses (`first_s`, `longest_s`), and how much
+      sound to keep meanwhile (`hold_s`).
+    stall: what to do `after_s` seconds in which the model owes an answer: `then: resume`, `nudge`
+      or `fail`; null for nothing.
+    limit: how many `sessions` of this process are open at a time, and what to do `when_full`.
     vad: how the service finds the user's turns: `silence_ms` ends one, `prefix_ms` of speech begins
-      one, `start_sensitivity` and `end_sensitivity` are `high` or `low`, and `interrupts: false`
-      lets the model finish.
-    scenario: for the local Live API, the file that says what it hears and does.
+      one, `start_sensitivity` and `end_sensitivity` are `high` or `low`, `interrupts: false` lets
+      the model finish, `covers` says what belongs to a turn, and `automatic: false` leaves it to
+      a VAD gate.
+    typed: whether a typed line lets the model finish, `wait`, or cuts it short, `interrupt`.
+    image_interval_s: seconds between two pictures; of those that come faster the newest is sent.
+    setup: further fields of the setup message, as they are on the wire.
+    record: a file for everything that goes over the wire, without keys, which the local Live API
+      can play back.
+    scenario, faults: for the local Live API, files that say what it expects and does, and how it
+      misbehaves.
+    simulation: switches of the local Live API, for where the real service has several ways.
     project, location: for Vertex AI.
     url: another address than the backend's own.
+    ca_file: PEM of an authority to trust instead of the system's, for such an address.
     patience_s: seconds to wait for the service's next sign of life after the input has ended.
     """
 
     def __init__(
         self,
-        backend: Literal["gemini_api", "vertex", "local"] | None = None,
+        backend: BackendName | None = None,
         model: str | None = None,
         modality: Literal["audio", "text"] = "audio",
         voice: str | None = None,
         language: str | None = None,
+        speak_only: str | None = None,
         instruction: str | None = None,
         temperature: Annotated[float, Meta(ge=0, le=2)] | None = None,
+        top_p: Annotated[float, Meta(ge=0, le=1)] | None = None,
+        top_k: Annotated[int, Meta(ge=1)] | None = None,
+        max_tokens: Annotated[int, Meta(ge=1)] | None = None,
+        seed: int | None = None,
+        media_resolution: Literal["low", "medium", "high"] | None = None,
+        affective: bool = False,
+        proactive: bool = False,
+        thinking: Thinking | None = None,
+        transcribe: Transcribe = Transcribe(),  # noqa: B008 it is immutable
+        code_execution: bool = False,
+        google_search: bool = False,
+        functions: list[dict[str, Any]] | None = None,
+        compression: Compression | None = None,
+        resumption: ResumptionSettings | None = None,
+        reconnect: Reconnect = Reconnect(),  # noqa: B008 it is immutable
+        stall: Stall | None = Stall(),  # noqa: B008 it is immutable
+        limit: Limit = Limit(),  # noqa: B008 it is immutable
         vad: ServiceVad | None = None,
+        typed: Literal["wait", "interrupt"] = "wait",
+        image_interval_s: Annotated[float, Meta(ge=0)] = 1.0,
+        setup: dict[str, Any] | None = None,
+        record: OutputPath | None = None,
         scenario: InputPath | None = None,
+        faults: InputPath | None = None,
+        simulation: Switches | None = None,
         project: str | None = None,
         location: str = "us-central1",
         url: str | None = None,
+        ca_file: InputPath | None = None,
         patience_s: Annotated[float, Meta(gt=0)] = 10.0,
     ) -> None:
-        if scenario is not None and backend not in (None, "local"):
-            raise SettingError("a scenario is for the local Live API", setting="scenario")
+        self._is_local = backend in (None, "local", "local_vertex") and url is None
+        for name, value in (
+            ("scenario", scenario),
+            ("faults", faults),
+            ("simulation", simulation),
+        ):
+            if value is not None and not self._is_local:
+                raise SettingError(f"`{name}` is for the local Live API", setting=name)
         self.backend = backend
         self.model = model
-        self.modality = modality
-        self.voice = voice
-        self.language = language
-        self.instruction = instruction
-        self.temperature = temperature
-        self.vad = vad
+        self.wishes = Wishes(
+            modality=modality,
+            voice=voice,
+            language=language,
+            speak_only=speak_only,
+            instruction=instruction,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            max_tokens=max_tokens,
+            seed=seed,
+            media_resolution=media_resolution,
+            affective=affective,
+            proactive=proactive,
+            thinking=thinking,
+            transcribe=transcribe,
+            code_execution=code_execution,
+            google_search=google_search,
+            compression=compression,
+            vad=vad,
+        )
+        self.functions = functions
+        self.resumption = resumption
+        self.reconnect = reconnect
+        self.stall = stall
+        self.limit = limit
+        self.typed = typed
+        self.image_interval_s = image_interval_s
+        self.setup = setup
+        self.record = record
         self.scenario = scenario
+        self.faults = faults
+        self.simulation = simulation
         self.project = project
         self.location = location
         self.url = url
+        self.ca_file = ca_file
         self.patience_s = patience_s
-        self._streaming = self._tools_ended = False
-        self._sign_of_life = anyio.Event()
+        self._recorder: Recorder | None = None
+        self._local_url = ""
 
     def check(self) -> None:
         if self.scenario is not None:
-            from processors.local_live_api.scenario import load_scenario
+            from processors.local_live_api.scenario import Script
 
-            load_scenario(self.scenario)
+            Script.read(self.scenario)
+        if self.faults is not None:
+            from processors.local_live_api.faults import load_faults
+
+            load_faults(self.faults)
+        kind = self._kind
+        if kind is not None:
+            check_wishes(self.wishes, self.resumption, kind, self._model_name or "")
         if self.backend == "gemini_api":
-            backends.gemini_api(self.model)
+            backends.gemini_api(self.model, self.url)
+        for path in (self.record, self.resumption and self.resumption.file):
+            if path:
+                check_writable(Path(path))
+
+    @property
+    def _kind(self) -> Literal["vertex", "gemini_api"] | None:
+        """Whose rules apply; None at an address of which nothing is known."""
+        if self.backend is None and self.url is not None:
+            return None
+        return "vertex" if self.backend in ("vertex", "local_vertex") else "gemini_api"
+
+    @property
+    def _model_name(self) -> str | None:
+        """The model, also where it is the backend's default."""
+        unknown = self.backend is None and self.url is not None
+        return self.model or (None if unknown else backends.DEFAULT_MODEL[self.backend or "local"])
 
     def audio_in(self) -> AudioFormat:
         return AudioFormat(INPUT_RATE, 1)
@@ -157,204 +223,52 @@ class LiveApi(Duplex):
 
     async def lifespan(self) -> AsyncIterator[None]:
         require_asyncio()
-        if self.backend in (None, "local") and self.url is None:
+        with contextlib.ExitStack() as stack:
+            self._recorder = stack.enter_context(Recorder(self.record)) if self.record else None
+            if not self._is_local:
+                yield
+                return
             from processors.local_live_api.server import serve
 
-            async with serve(scenario=self.scenario) as server:
+            local = serve(scenario=self.scenario, faults=self.faults, switches=self.simulation)
+            async with local as server:
                 why = "no backend is configured: " if self.backend is None else ""
                 self.context.log.info(
                     "%stalking to the local Live API, a simulation, on port %d", why, server.port
                 )
-                self._backend = backends.local(server.url, self.model)
+                vertex = self.backend == "local_vertex"
+                self._local_url = server.url_of("vertex" if vertex else "gemini-api")
                 yield
-            return
+                for finding in server.left_over():
+                    self.context.log.warning("%s", finding)
+
+    async def _resolve(self) -> Backend:
+        """Address and credentials, which may have been renewed since the last connection."""
+        if self._is_local:
+            return backends.local(self._local_url, self.model, self.backend or "local")
         if self.backend == "gemini_api":
-            self._backend = backends.gemini_api(self.model, self.url)
-        elif self.backend == "vertex":
-            self._backend = await backends.vertex(self.model, self.project, self.location, self.url)
-        else:
-            self._backend = backends.local(self.url or "", self.model)
-        yield
+            return backends.gemini_api(self.model, self.url)
+        if self.backend == "vertex":
+            return await backends.vertex(self.model, self.project, self.location, self.url)
+        return backends.local(self.url or "", self.model, self.backend or "local")
 
     async def run(self, inbox: Inbox[Takes], outbox: Outbox[Gives]) -> None:
-        declarations, early = await _declarations(inbox)
-        self._session = Session(self.context.new_turn)
-        async with open_connection(self._backend) as self._socket:
-            self._queue, passing = anyio.create_memory_object_stream[Frame](UNREAD_FRAMES)
-            async with passing, anyio.create_task_group() as group:
-                group.start_soon(_pass_on, passing, outbox)
-                async with self._queue:
-                    await self._set_up(declarations)
-                    async with anyio.create_task_group() as talking:
-                        talking.start_soon(self._receive, outbox, talking.cancel_scope)
-                        await self._talk(inbox, early)
-                        talking.start_soon(self._send_late, inbox)
-                        await self._wait_for_answers(inbox)
-                        talking.cancel_scope.cancel()
-                    await self._pass(self._session.closed(self.context.now()))
-
-    # --- to the service ---
-
-    async def _set_up(self, declarations: Sequence[dict[str, Any]]) -> None:
-        setup = build_setup(
-            self._backend.model,
-            modality=self.modality,
-            voice=self.voice,
-            language=self.language,
-            instruction=self.instruction,
-            temperature=self.temperature,
-            vad=self.vad,
-            declarations=declarations,
+        options = Options(
+            kind=self._kind,
+            model=self._model_name,
+            account=f"{self.backend}:{self.project or self.url or ''}",
+            functions=self.functions or [],
+            resumption=self.resumption,
+            reconnect=self.reconnect,
+            stall=self.stall,
+            limit=self.limit,
+            image_interval_s=self.image_interval_s,
+            setup=self.setup or {},
+            ca_file=Path(self.ca_file) if self.ca_file else None,
+            patience_s=self.patience_s,
+            realtime_text=self.backend == "gemini_api",
+            typed=self.typed,
         )
-        try:
-            with anyio.fail_after(SETUP_SECONDS):
-                await self._send_message(ClientMessage(setup=setup))
-                while not self._session.ready:
-                    message = decode(await self._socket.recv())
-                    await self._pass(self._session.received(message, self.context.now()))
-        except ConnectionClosed as error:
-            raise refusal(error, "refused the session") from None
-        except TimeoutError:
-            raise LiveApiError(f"no answer to the setup within {SETUP_SECONDS:g} s") from None
-
-    async def _talk(self, inbox: Inbox[Takes], early: Sequence[Takes]) -> None:
-        """Send the input, until it ends; tell the service when audio pauses or ends."""
-        for earlier in early:
-            await self._send(earlier)
-        while True:
-            frame: Takes | None = None
-            try:
-                with anyio.move_on_after(PAUSE_SECONDS if self._streaming else math.inf):
-                    frame = await inbox.receive()
-            except EndOfStream:
-                break
-            await (self._end_stream() if frame is None else self._send(frame))
-        if self._streaming:
-            await self._end_stream()
-
-    async def _send_late(self, inbox: Inbox[Takes]) -> None:
-        async for frame in inbox.late():
-            await self._send(frame)
-            self._sign_of_life.set()  # from here on it is for the service to react
-        self._tools_ended = True
-        self._sign_of_life.set()
-
-    async def _send(self, frame: Takes) -> None:
-        session = self._session
-        if isinstance(frame, AudioFrame):
-            if (frame.rate, frame.channels) != (INPUT_RATE, 1):
-                got = AudioFormat(frame.rate, frame.channels)
-                hint = f"put a resampler before it: {{rate: {INPUT_RATE}, channels: 1}}"
-                raise LiveApiError(f"it takes audio of {self.audio_in()}, got {got}; {hint}")
-            session.audio_sent(frame)
-            self._streaming = True
-            blob = Blob(mime_type=AUDIO_TYPE, data=frame.samples.tobytes())
-            await self._send_message(ClientMessage(realtime_input=RealtimeInput(audio=blob)))
-        elif isinstance(frame, SpeechStarted):
-            session.speech_started(frame.pts)
-        elif isinstance(frame, SpeechEnded):
-            session.speech_ended(frame.pts)
-        elif isinstance(frame, ToolResult):
-            answer = session.tool_answered(frame)
-            if answer is not None:
-                await self._send_message(answer)
-        elif isinstance(frame, ImageFrame):
-            image = Blob(mime_type=frame.mime_type, data=frame.data)
-            await self._send_message(ClientMessage(realtime_input=RealtimeInput(video=image)))
-        elif isinstance(frame, TextFrame) and frame.speaker is Speaker.USER:
-            await self._pass(session.text_sent(frame))
-            await self._send_message(self._text_message(frame.text))
-
-    def _text_message(self, text: str) -> ClientMessage:
-        """Newer models of the Gemini API take typed input only as realtime text."""
-        if self.backend == "gemini_api":
-            return ClientMessage(realtime_input=RealtimeInput(text=text))
-        turn = Content(role="user", parts=[Part(text=text)])
-        return ClientMessage(client_content=ClientContent(turns=[turn], turn_complete=True))
-
-    async def _end_stream(self) -> None:
-        self._streaming = False
-        message = ClientMessage(realtime_input=RealtimeInput(audio_stream_end=True))
-        await self._send_message(message)
-
-    async def _send_message(self, message: ClientMessage) -> None:
-        try:
-            await self._socket.send(encode(message), text=True)
-        except ConnectionClosed:
-            if self._session.ready:  # `_receive` learns why, and ends this
-                await anyio.sleep_forever()
-            raise
-
-    # --- from the service ---
-
-    async def _receive(self, outbox: Outbox[Gives], scope: anyio.CancelScope) -> None:
-        """Read at all times, whatever waits downstream, so that no interruption waits."""
-        try:
-            async for data in self._socket:
-                for frame in self._session.received(decode(data), self.context.now()):
-                    if isinstance(frame, Interruption):
-                        await outbox.send(frame)
-                    else:
-                        await self._pass([frame])
-                self._sign_of_life.set()
-        except ConnectionClosed as error:
-            raise refusal(error, "ended the session") from None
-        how = f"{self._socket.close_code} {self._socket.close_reason}".rstrip()
-        self.context.log.warning("the service has closed the session: %s", how)
-        scope.cancel()
-
-    async def _pass(self, frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            try:
-                self._queue.send_nowait(frame)
-            except WouldBlock:
-                await self._queue.send(frame)
-
-    async def _wait_for_answers(self, inbox: Inbox[Takes]) -> None:
-        """After the input has ended: until the service owes nothing, or no longer reacts."""
-        while self._session.busy:
-            self._sign_of_life = anyio.Event()
-            patience = (
-                max(0, self._session.playhead - self.context.now()) / SECOND + self.patience_s
-            )
-            if self._session.pending and inbox.count_givers(ToolResult) and not self._tools_ended:
-                patience = max(patience, TOOL_SECONDS)
-            with anyio.move_on_after(patience) as scope:
-                await self._sign_of_life.wait()
-            if scope.cancelled_caught:
-                self.context.log.warning(
-                    "no sign of the service for %g s: leaving", self.patience_s
-                )
-                return
-
-
-async def _declarations(inbox: Inbox[Takes]) -> tuple[list[dict[str, Any]], list[Takes]]:
-    """The functions of every tool dispatcher in the graph, and the frames that came before them."""
-    waiting = inbox.count_givers(ToolsDeclared)
-    declarations: list[dict[str, Any]] = []
-    early: list[Takes] = []
-    async with aclosing(_with_late(inbox)) as frames:
-        while waiting:
-            frame = await anext(frames, None)
-            if frame is None:
-                break
-            if isinstance(frame, ToolsDeclared):
-                declarations += frame.declarations
-                waiting -= 1
-            else:
-                early.append(frame)
-    return declarations, early
-
-
-async def _with_late(inbox: Inbox[Takes]) -> AsyncGenerator[Takes]:
-    """Input that is over at once must not cost the model its tools."""
-    async for frame in inbox:
-        yield frame
-    async for frame in inbox.late():
-        yield frame
-
-
-async def _pass_on(frames: MemoryObjectReceiveStream[Frame], outbox: Outbox[Gives]) -> None:
-    """Waits for the graph where it must, so that the reader never does."""
-    async for frame in frames:
-        await outbox.send(cast(Gives, frame))
+        await Conversation(
+            options, self.wishes, self.context, inbox, outbox, self._resolve, self._recorder
+        ).run()

@@ -21,14 +21,36 @@ class _Voice(NamedTuple):
 
 
 _VOICES = {
+    "Achernar": _Voice(pitch=226, formants=1.21, pace=1.00),
+    "Achird": _Voice(pitch=136, formants=1.03, pace=1.03),
+    "Algenib": _Voice(pitch=89, formants=0.96, pace=0.97),
+    "Algieba": _Voice(pitch=121, formants=0.99, pace=0.97),
+    "Alnilam": _Voice(pitch=101, formants=0.94, pace=1.03),
     "Aoede": _Voice(pitch=196, formants=1.14, pace=0.98),
+    "Autonoe": _Voice(pitch=219, formants=1.21, pace=1.01),
+    "Callirrhoe": _Voice(pitch=207, formants=1.15, pace=0.98),
     "Charon": _Voice(pitch=92, formants=0.94, pace=0.97),
+    "Despina": _Voice(pitch=184, formants=1.14, pace=1.02),
+    "Enceladus": _Voice(pitch=95, formants=0.92, pace=1.02),
+    "Erinome": _Voice(pitch=202, formants=1.16, pace=1.03),
     "Fenrir": _Voice(pitch=117, formants=0.98, pace=1.02),
+    "Gacrux": _Voice(pitch=160, formants=1.09, pace=1.01),
+    "Iapetus": _Voice(pitch=111, formants=0.99, pace=1.01),
     "Kore": _Voice(pitch=178, formants=1.11, pace=1.00),
+    "Laomedeia": _Voice(pitch=240, formants=1.19, pace=0.97),
     "Leda": _Voice(pitch=232, formants=1.20, pace=1.01),
     "Orus": _Voice(pitch=104, formants=0.96, pace=0.99),
     "Puck": _Voice(pitch=132, formants=1.00, pace=1.03),
+    "Pulcherrima": _Voice(pitch=172, formants=1.13, pace=0.97),
+    "Rasalgethi": _Voice(pitch=114, formants=0.95, pace=1.00),
+    "Sadachbia": _Voice(pitch=141, formants=1.01, pace=0.98),
+    "Sadaltager": _Voice(pitch=128, formants=1.02, pace=0.99),
+    "Schedar": _Voice(pitch=108, formants=0.99, pace=0.98),
+    "Sulafat": _Voice(pitch=166, formants=1.08, pace=1.00),
+    "Umbriel": _Voice(pitch=124, formants=0.98, pace=1.02),
+    "Vindemiatrix": _Voice(pitch=190, formants=1.11, pace=0.99),
     "Zephyr": _Voice(pitch=213, formants=1.17, pace=1.03),
+    "Zubenelgenubi": _Voice(pitch=98, formants=0.96, pace=0.99),
 }
 
 
@@ -78,7 +100,7 @@ _SOUNDS = re.compile(r"[aeiou@]{1,2}|[^aeiou@]")
 
 # Full-width punctuation parts words too, for the scripts that write no spaces.
 _WIDE = "\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f"
-_WORDS = re.compile(rf"[^\s{_WIDE}]+[{_WIDE}]*|[{_WIDE}]+")
+WORDS = re.compile(rf"[^\s{_WIDE}]+[{_WIDE}]*|[{_WIDE}]+")
 _SENTENCE = re.compile("[.!?\u2026\u061f\u06d4\u0964\u3002\uff01\uff1f]")
 _QUESTION = re.compile("[?\u061f\uff1f]")
 _CLAUSE = re.compile("[,;:\u2013\u2014\u060c\u3001\uff0c\uff1a\uff1b]")
@@ -162,7 +184,7 @@ def _plan(text: str, pace: float) -> tuple[list[tuple[str, float, float]], list[
     words: list[tuple[str, float, float]] = []
     sounds: list[_Sound] = []
     end, pause = 0.0, 0.0
-    for word in _WORDS.findall(text):
+    for word in WORDS.findall(text):
         start = end
         if phones := _phones(word):
             start += pause / pace if sounds else 0.0

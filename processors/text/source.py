@@ -25,6 +25,7 @@ class TextSource(Source):
     lines: the lines themselves.
     path: a file with one to a line, instead; `-` for standard input.
     pause_ms: time between two lines, in milliseconds.
+    ends_on: lines that end the input instead of being given, whatever their case, such as `quit`.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class TextSource(Source):
         lines: list[str] | None = None,
         path: InputPath | None = None,
         pause_ms: Annotated[int, Meta(ge=0)] = 0,
+        ends_on: list[str] | None = None,
     ) -> None:
         if (lines is None) == (path is None):
             raise SettingError("give either `lines` or `path`")
         self.lines = lines
         self.path = path
         self.pause_ms = pause_ms
+        self.ends_on = ends_on
         self._typed: MemoryObjectReceiveStream[str] | None = None
 
     def check(self) -> None:
@@ -56,10 +59,13 @@ class TextSource(Source):
 
     async def frames(self) -> AsyncIterator[TextFrame]:
         first = True
+        last = {word.strip().casefold() for word in self.ends_on or ()}
         async with aclosing(self._lines()) as lines:
             async for line in lines:
                 if not line.strip():
                     continue
+                if line.strip().casefold() in last:
+                    return
                 if not first and self.pause_ms:
                     await anyio.sleep(self.pause_ms / 1000)
                 first = False

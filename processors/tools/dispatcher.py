@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 import msgspec
@@ -22,10 +22,14 @@ from pipeline import (
     ToolCallCancelled,
     ToolResult,
     ToolsDeclared,
+    did_you_mean,
     load_code,
 )
 from processors.threads import run_in_daemon_thread
 from processors.tools.declaration import Tool, ToolArgumentError, ToolDeclarationError, tool
+
+Seconds = Annotated[float, Meta(gt=0)]
+Scheduling = Literal["when_idle", "interrupt", "silent"]
 
 
 class ToolDispatcher(Duplex):
@@ -39,17 +43,24 @@ class ToolDispatcher(Duplex):
     functions: `./tools.py:get_weather`, `package.module:function`; without a name, every public
       function that is defined in the file or module.
     timeout_s: seconds that one call may take.
+    timeouts: seconds for single functions, by name, instead of `timeout_s`.
+    background: functions that run while the conversation goes on, by name, and when the model takes
+      note of their results: `when_idle`, at once (`interrupt`), or without a word (`silent`).
     at_once: calls that run at the same time; more wait.
     """
 
     def __init__(
         self,
         functions: Annotated[list[CodeReference], Meta(min_length=1)],
-        timeout_s: Annotated[float, Meta(gt=0)] = 30.0,
+        timeout_s: Seconds = 30.0,
+        timeouts: dict[str, Seconds] | None = None,
+        background: dict[str, Scheduling] | None = None,
         at_once: Annotated[int, Meta(ge=1, le=1000)] = 8,
     ) -> None:
         self.functions = functions
         self.timeout_s = timeout_s
+        self.timeouts = timeouts or {}
+        self.background = background or {}
         self.at_once = at_once
         self.tools: dict[str, Tool] = {}
         self._running: dict[str, CancelScope] = {}
@@ -65,14 +76,21 @@ class ToolDispatcher(Duplex):
                 if declared.name in self.tools:
                     raise SettingError(f'two functions are named "{declared.name}"')
                 self.tools[declared.name] = declared
+        for setting, names in (("timeouts", self.timeouts), ("background", self.background)):
+            for name in names:
+                if name not in self.tools:
+                    raise SettingError(
+                        f'{setting}: there is no function "{name}"',
+                        setting=setting,
+                        hint=did_you_mean(name, self.tools),
+                    )
 
     async def run(
         self,
         inbox: Inbox[ToolCall | ToolCallCancelled],
         outbox: Outbox[ToolResult | ToolsDeclared],
     ) -> None:
-        declarations = tuple(tool.declaration() for tool in self.tools.values())
-        await outbox.send(ToolsDeclared(declarations))
+        await outbox.send(ToolsDeclared(tuple(map(self._declaration, self.tools.values()))))
         slots = anyio.Semaphore(self.at_once)
         async with anyio.create_task_group() as group:
             async for frame in inbox:
@@ -83,6 +101,10 @@ class ToolDispatcher(Duplex):
                     for id in frame.ids:
                         if id in self._running:
                             self._running[id].cancel()
+
+    def _declaration(self, tool: Tool) -> dict[str, Any]:
+        behavior = {"behavior": "NON_BLOCKING"} if tool.name in self.background else {}
+        return tool.declaration() | behavior
 
     async def _answer(
         self,
@@ -97,7 +119,10 @@ class ToolDispatcher(Duplex):
             self._running.pop(call.id, None)
             now = self.context.now()
             self.context.measured("tool", now - began)
-            await outbox.send(ToolResult(call.id, call.name, response, pts=now, turn=call.turn))
+            scheduling = self.background.get(call.name)
+            await outbox.send(
+                ToolResult(call.id, call.name, response, scheduling, pts=now, turn=call.turn)
+            )
         self._running.pop(call.id, None)
 
     async def _call(self, call: ToolCall, slots: anyio.Semaphore) -> dict[str, Any]:
@@ -105,13 +130,14 @@ class ToolDispatcher(Duplex):
         if call.name not in self.tools:
             known = ", ".join(sorted(self.tools))
             return {"error": f'there is no function "{call.name}"; there are: {known}'}
+        limit = self.timeouts.get(call.name, self.timeout_s)
         try:
             async with slots:
-                with anyio.move_on_after(self.timeout_s):
+                with anyio.move_on_after(limit):
                     output = await _invoke(self.tools[call.name], call.arguments)
                     return {"output": msgspec.json.decode(msgspec.json.encode(output))}
-            self.context.log.warning("%s took more than %g s", call.name, self.timeout_s)
-            return {"error": f"{call.name} took more than {self.timeout_s:g} s"}
+            self.context.log.warning("%s took more than %g s", call.name, limit)
+            return {"error": f"{call.name} took more than {limit:g} s"}
         except ToolArgumentError as error:
             return {"error": str(error)}
         except Exception as error:

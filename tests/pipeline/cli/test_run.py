@@ -90,7 +90,7 @@ def test_words_and_a_summary_on_standard_error_and_nothing_on_standard_output() 
     )
     assert lines[1:3] == [
         " user  hello there",
-        "model  This is a simulation of the Live API. You wrote: hello there",
+        "model  Hello! This is the simulated Live API. What would you like to talk about?",
     ]
     summary = {line.split("  ")[0].strip(): line.split()[-1] for line in lines[3:] if line}
     assert summary["turns"] == "1"

@@ -7,9 +7,9 @@ from pipeline.cli.summary import print_summary
 from pipeline.runtime.report import EdgeCount
 
 
-def show(report: Report, turns: int = 2) -> str:
+def show(report: Report, turns: int = 2, tokens: dict[str, int] | None = None) -> str:
     output = io.StringIO()
-    print_summary(report, turns, Console(file=output, width=80))
+    print_summary(report, turns, Console(file=output, width=80), tokens)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
@@ -37,3 +37,9 @@ wrote                   x.wav"""
 def test_a_run_that_was_cut_short_says_so() -> None:
     assert "0.0 s, cut short" in show(Report(completed=False))
     assert "dropped  nothing" in show(Report())
+
+
+def test_tokens_by_modality() -> None:
+    shown = show(Report(), tokens={"TEXT": 69, "AUDIO": 12_345})
+    assert "turns    2\ntokens   12,345 audio, 69 text\ndropped" in shown
+    assert "tokens" not in show(Report(), tokens={})

@@ -3,7 +3,24 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline import Frame, Speaker, ToolCall, ToolResult, Transcript, TurnEnded
+from pipeline import (
+    SECOND,
+    Code,
+    CodeResult,
+    Frame,
+    Gap,
+    Grounding,
+    SessionEvent,
+    Speaker,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Transcript,
+    TurnEnded,
+    TurnStarted,
+    Usage,
+    WebPage,
+)
 from pipeline.cli.talk import Talk
 
 USER, MODEL = Speaker.USER, Speaker.MODEL
@@ -70,3 +87,64 @@ def test_long_results_are_shortened() -> None:
     [line] = show(ToolResult("1", "f", {"output": "x" * 1000}))
     assert len(line) < 200
     assert line.endswith("...")
+
+
+def test_thoughts_stand_between_the_lines() -> None:
+    assert show(Transcript("What", USER, final=False), Thought("First\nI look."), TurnEnded()) == [
+        " user  What",
+        "  thinks: First I look.",
+    ]
+
+
+def test_code_is_shown_with_what_came_of_it() -> None:
+    assert show(
+        Code("if a:\n    print(1)\n"),
+        CodeResult("1\n"),
+        CodeResult("no", failed=True),
+        CodeResult("\n"),
+    ) == [
+        "  runs Python:",
+        "    if a:",
+        "        print(1)",
+        "  prints: 1",
+        "  failed: no",
+        "  prints: nothing",
+    ]
+
+
+def test_searches_are_shown_with_their_pages() -> None:
+    pages = (WebPage("https://example.com/a", "About A"), WebPage("https://example.com/b"))
+    assert show(Grounding(("a", "b c"), pages), Grounding((), pages[1:])) == [
+        "  searches: a; b c",
+        "  source: About A https://example.com/a",
+        "  source: https://example.com/b",
+        "  source: https://example.com/b",
+    ]
+
+
+def test_what_becomes_of_the_session_is_shown() -> None:
+    kinds = ("started", "go-away", "resumed", "restarted", "fresh", "stall", "context-low")
+    assert show(*(SessionEvent(kind, "detail") for kind in kinds), SessionEvent("new")) == [
+        "  session resumed",
+        "  session restarted",
+        "  session new",
+    ]
+
+
+def test_a_gap_is_shown_once() -> None:
+    gap = Gap(1_500_000_000, pts=SECOND)
+    assert show(gap, SessionEvent("gap", "1.500 s")) == ["  1.50 s of the user's sound are lost"]
+
+
+def test_turns_and_tokens_are_counted() -> None:
+    talk = Talk(Console(file=io.StringIO()))
+    assert (talk.turns, talk.tokens) == (0, {})
+    for node, frame in (
+        ("a", Usage({"AUDIO": 5}, {"TEXT": 1}, 6, {"AUDIO": 5, "TEXT": 1})),
+        ("a", Usage({"AUDIO": 7}, {"TEXT": 2}, 9, {"AUDIO": 12, "TEXT": 3})),
+        ("b", Usage({"AUDIO": 1}, {}, 1, {"AUDIO": 1})),
+        ("a", TurnStarted()),
+    ):
+        talk.taps[type(frame)](node, frame)
+    assert talk.turns == 1
+    assert talk.tokens == {"AUDIO": 13, "TEXT": 3}

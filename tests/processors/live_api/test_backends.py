@@ -39,7 +39,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> Credentials:
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in backends.KEY_VARIABLES:
+    for name in (*backends.KEY_VARIABLES, backends.TOKEN_VARIABLE):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -48,8 +48,14 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_local_backend_needs_no_credentials() -> None:
     backend = backends.local("ws://127.0.0.1:1/ws", None)
-    assert backend == ("ws://127.0.0.1:1/ws", {}, "models/local-live-api")
+    headers = {"x-goog-api-key": "simulation"}
+    assert backend == ("ws://127.0.0.1:1/ws", headers, "models/local-live-api")
     assert backends.local("ws://127.0.0.1:1/ws", "other").model == "other"
+
+
+def test_the_local_backend_has_names_like_the_service() -> None:
+    model = backends.local("ws://127.0.0.1:1/ws", None, "local_vertex").model
+    assert backends.vertex_model(model, "p", "l") == model
 
 
 # --- Gemini API ---
@@ -79,6 +85,25 @@ def test_names_of_the_gemini_api(
 ) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     assert backends.gemini_api(model).model == expected
+
+
+def test_another_address_of_the_gemini_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    assert backends.gemini_api(None, "wss://proxy.example/").url == "wss://proxy.example/"
+
+
+@pytest.mark.parametrize("token", [TOKEN, f"auth_tokens/{TOKEN}", f" {TOKEN}\n"])
+def test_a_token_for_one_session_has_its_own_way_in(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("GEMINI_EPHEMERAL_TOKEN", token)
+    backend = backends.gemini_api(None)
+    assert backend.headers == {"Authorization": f"Token auth_tokens/{TOKEN}"}
+    assert backend.url == (
+        "wss://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1alpha."
+        "GenerativeService.BidiGenerateContentConstrained"
+    )
 
 
 def test_without_a_key_it_says_which_variable_to_set() -> None:

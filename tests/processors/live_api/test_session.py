@@ -1,732 +1,769 @@
-"""The state of a conversation: no sockets, no clock, no event loop."""
+"""A conversation over any number of connections: no sockets, no clock, no event loop."""
 
 import itertools
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from msgspec import UNSET
 
 from pipeline import (
     SECOND,
     AudioFrame,
     Frame,
-    Interruption,
+    Gap,
+    ImageFrame,
     SessionEvent,
-    Speaker,
     TextFrame,
-    ToolCall,
     ToolCallCancelled,
     ToolResult,
-    Transcript,
     TurnEnded,
-    TurnStarted,
     Usage,
 )
-from processors.live_api.messages import Blob, ServerMessage
-from processors.live_api.session import OUTPUT_RATE, Session
+from processors.live_api.messages import (
+    Blob,
+    ClientMessage,
+    RealtimeInput,
+    ServerMessage,
+)
+from processors.live_api.session import IN_FLIGHT, MARGIN, Decision, Resumption, Session
 
 MS = SECOND // 1000
+LENGTH = 20 * MS
+OFF, ON, TRANSPARENT = Resumption(), Resumption(True), Resumption(True, True)
+LOST = (1006, "")
 
 
-class Talk:
-    """A session, its clock in milliseconds, and every frame that it has given."""
+class Wire:
+    """A session whose connections the test opens and closes; time in milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, resumption: Resumption = ON, **settings: Any) -> None:
         self.now = 0
-        self.frames: list[Frame] = []
-        self.session = Session(itertools.count(1).__next__)
-        self.hear({"setupComplete": {}})
-        self.frames.clear()
+        self.session = Session(itertools.count(1).__next__, resumption, **settings)
+
+    def open(self, after: int = 0) -> SessionEvent:
+        self.now += after
+        self.session.opening(self.now * MS)
+        (event,) = self.hear({"setupComplete": {"sessionId": "s"}})
+        assert isinstance(event, SessionEvent)
+        return event
 
     def hear(self, message: dict[str, Any], after: int = 0) -> list[Frame]:
         self.now += after
         decoded = msgspec.convert(message, ServerMessage)
-        return self.keep(self.session.received(decoded, self.now * MS))
+        return self.session.received(decoded, self.now * MS)
 
     def content(self, after: int = 0, **content: Any) -> list[Frame]:
         return self.hear({"serverContent": content}, after)
 
-    def audio(self, length: int, after: int = 0) -> list[Frame]:
-        return self.content(after, modelTurn={"parts": [sound(length)]})
+    def speak(self, after: int = 0) -> list[Frame]:
+        return self.content(after, modelTurn={"parts": [{"text": "Yes."}]})
 
-    def keep(self, frames: list[Frame]) -> list[Frame]:
-        self.frames += frames
-        return frames
+    def call(self, *ids: str) -> list[Frame]:
+        calls = [{"id": id, "name": "f"} for id in ids]
+        return self.hear({"toolCall": {"functionCalls": calls}})
 
-    def say(self, start: int, end: int) -> None:
-        """The user speaks, behind a gate."""
-        self.session.speech_started(start * MS)
-        self.session.speech_ended(end * MS)
-        self.now = max(self.now, end)
+    def update(self, handle: str = "h", after: int = 0, **update: Any) -> None:
+        update = {"newHandle": handle, "resumable": True, **update}
+        assert self.hear({"sessionResumptionUpdate": update}, after) == []
 
-    def close(self) -> list[Frame]:
-        return self.keep(self.session.closed(self.now * MS))
+    def say(self, text: str) -> None:
+        self.session.dialogue.text_sent(TextFrame(text, pts=self.now * MS))
+        self.session.send(words(text))
 
-    def lines(self) -> list[tuple[str, str]]:
-        return [(f.speaker.value, f.text) for f in of(Transcript, self.frames) if f.final]
+    def answer(self, id: str) -> None:
+        message = self.session.dialogue.tool_answered(ToolResult(id, "f", {}))
+        assert message is not None
+        self.session.send(message)
+
+    def send(self, after: int = 0) -> list[str]:
+        """What goes out, up to the last message that waits."""
+        self.now += after
+        sent = []
+        while (item := self.session.next(self.now * MS)) is not None:
+            sent.append(f"gap {item.duration // MS}" if isinstance(item, Gap) else shown(item))
+        return sent
+
+    def close(self, code: int = 1006, reason: str = "", after: int = 0) -> Decision:
+        return self.end(code, reason, after)[1]
+
+    def end(self, code: int, reason: str, after: int = 0) -> tuple[list[Frame], Decision]:
+        self.now += after
+        return self.session.closed(code, reason, self.now * MS)
 
 
-def sound(length: int, rate: int = OUTPUT_RATE) -> dict[str, Any]:
-    data = np.ones(rate * length // 1000, "<i2").tobytes()
-    return {"inlineData": Blob(mime_type=f"audio/pcm;rate={rate}", data=data)}
+def words(text: str) -> ClientMessage:
+    return ClientMessage(realtime_input=RealtimeInput(text=text))
 
 
-def of(kind: type[Any], frames: list[Frame]) -> list[Any]:
-    return [frame for frame in frames if isinstance(frame, kind)]
+def shown(message: ClientMessage) -> str:
+    built = msgspec.to_builtins(message)
+    if "toolResponse" in built:
+        return f"answer {built['toolResponse']['functionResponses'][0]['id']}"
+    realtime = built["realtimeInput"]
+    return str(realtime.get("text") or next(iter(realtime)))
 
 
-def kinds(frames: list[Frame]) -> list[str]:
-    return [type(frame).__name__ for frame in frames]
+def audio(pts: int) -> tuple[AudioFrame, Blob]:
+    frame = AudioFrame(np.zeros((320, 1), np.int16), 16_000, pts=pts)
+    return frame, Blob(mime_type="audio/pcm;rate=16000", data=frame.samples.tobytes())
 
 
 @pytest.fixture
-def talk() -> Talk:
-    return Talk()
+def wire() -> Wire:
+    wire = Wire()
+    wire.open()
+    return wire
 
 
-# --- turns ---
+# --- connections ---
 
 
 def test_setup_makes_the_session_ready() -> None:
-    session = Session(itertools.count(1).__next__)
-    assert not session.ready
-    message = msgspec.convert({"setupComplete": {"sessionId": "a-b"}}, ServerMessage)
-    (event,) = session.received(message, 5)
-    assert session.ready
+    wire = Wire()
+    assert wire.session.opening(0) is not None
+    assert not wire.session.ready
+    (event,) = wire.hear({"setupComplete": {"sessionId": "a-b"}}, after=5)
+    assert wire.session.ready
     assert isinstance(event, SessionEvent)
-    assert (event.kind, event.detail, event.pts) == ("started", "a-b", 5)
+    assert (event.kind, event.detail, event.pts) == ("started", "a-b", 5 * MS)
 
 
 @pytest.mark.parametrize(
-    "message", [{}, {"serverContent": {}}, {"serverContent": {"generationComplete": True}}]
+    ("resumption", "first", "second"),
+    [
+        (OFF, None, None),
+        (ON, (None, False), ("h", False)),
+        (TRANSPARENT, (None, True), ("h", True)),
+    ],
 )
-def test_messages_that_mean_nothing_give_nothing(talk: Talk, message: dict[str, Any]) -> None:
-    assert talk.hear(message) == []
-    assert not talk.session.busy
+def test_the_setup_asks_for_resumption_if_it_is_wanted(
+    resumption: Resumption, first: object, second: object
+) -> None:
+    session = Session(itertools.count(1).__next__, resumption)
+    for expected in (first, second):
+        config = session.opening(0)
+        assert (config and (config.handle, config.transparent)) == expected
+        session.handle = "h"
 
 
-def test_turns_are_numbered_and_their_frames_tagged(talk: Talk) -> None:
-    for turn in (1, 2):
-        started, audio = talk.audio(100)
-        (ended,) = talk.content(turnComplete=True)
-        assert isinstance(started, TurnStarted)
-        assert isinstance(audio, AudioFrame)
-        assert isinstance(ended, TurnEnded)
-        assert [started.turn, audio.turn, ended.turn] == [turn] * 3
-        assert not ended.interrupted
+@pytest.mark.parametrize(
+    ("resumption", "handle", "kind"),
+    [(OFF, "h", "restarted"), (ON, "h", "resumed"), (ON, "", "restarted")],
+)
+def test_another_connection_says_what_it_goes_on_with(
+    resumption: Resumption, handle: str, kind: str
+) -> None:
+    wire = Wire(resumption)
+    assert wire.open().kind == "started"
+    wire.update(handle)
+    assert wire.close().again
+    assert wire.open().kind == kind
 
 
-def test_a_turn_knows_when_it_was_asked_for(talk: Talk) -> None:
-    talk.say(100, 900)
-    assert of(TurnStarted, talk.audio(100, after=400))[0].asked == 900 * MS
-    talk.content(turnComplete=True)
-    assert of(TurnStarted, talk.audio(100))[0].asked is None
+def test_a_handle_of_an_earlier_run_resumes_at_once() -> None:
+    wire = Wire(handle="h")
+    assert wire.open().kind == "resumed"
 
 
-def test_a_typed_question_is_no_speech_to_measure_from(talk: Talk) -> None:
-    talk.say(100, 900)
-    talk.session.text_sent(TextFrame("Never mind.", pts=1000 * MS))
-    assert of(TurnStarted, talk.audio(100))[0].asked is None
+def test_handles_that_do_not_count_are_ignored(wire: Wire) -> None:
+    wire.update("good")
+    wire.update("bad", resumable=False)
+    wire.update("")
+    assert wire.session.handle == "good"
 
 
-def test_speech_over_an_answer_is_what_the_next_turn_answers(talk: Talk) -> None:
-    talk.say(0, 500)
-    talk.audio(200)
-    talk.say(600, 1200)
-    talk.audio(200)
-    talk.content(turnComplete=True)
-    assert of(TurnStarted, talk.audio(100))[0].asked == 1200 * MS
+def test_a_dead_handle_leads_to_a_fresh_session() -> None:
+    wire = Wire(handle="h")
+    wire.session.opening(0)
+    decision = wire.close(1008, "BidiGenerateContent session not found")
+    assert decision.again
+    assert decision.pause
+    assert wire.session.handle is None
+    wire.session.opening(0)
+    assert not wire.close(1008, "BidiGenerateContent session not found").again
 
 
-def test_the_turn_that_only_calls_a_tool_leaves_the_question_open(talk: Talk) -> None:
-    talk.say(0, 500)
-    talk.hear({"toolCall": {"functionCalls": [{"id": "a", "name": "f"}]}})
-    talk.content(turnComplete=True)
-    assert of(TurnStarted, talk.content(modelTurn={"parts": [{"text": "4"}]}))[0].asked == 500 * MS
-    talk.content(turnComplete=True)
-    assert of(TurnStarted, talk.audio(100))[0].asked is None
+def test_what_was_lost_with_the_handle_is_told_to_the_graph(wire: Wire) -> None:
+    wire.call("a", "b")
+    wire.answer("a")
+    frames, _ = wire.end(*LOST)
+    assert [type(frame) for frame in frames] == [TurnEnded, ToolCallCancelled]
+    wire.open()
+    assert wire.send() == []
+    assert wire.session.dialogue.tool_answered(ToolResult("b", "f", {})) is None
 
 
-def test_a_turn_complete_without_a_turn_is_ignored(talk: Talk) -> None:
-    assert talk.content(turnComplete=True) == []
+def test_calls_and_answers_outlive_a_connection_that_can_be_resumed(wire: Wire) -> None:
+    wire.update()
+    wire.call("a", "b")
+    wire.answer("a")
+    assert wire.send() == ["answer a"]
+    frames, _ = wire.end(*LOST)
+    assert [type(frame) for frame in frames] == [TurnEnded]
+    wire.open()
+    wire.answer("b")
+    assert wire.send() == ["answer a", "answer b"]
 
 
-def test_it_says_when_the_connection_will_end(talk: Talk) -> None:
-    (event,) = talk.hear({"goAway": {"timeLeft": "50s"}})
+@pytest.mark.parametrize(
+    ("code", "reason", "again", "pause"),
+    [
+        (1000, "The operation was cancelled.", True, False),
+        (1006, "", True, False),
+        (1011, "Internal error encountered.", True, True),
+        (1007, "API key not valid. Please pass a valid API key.", False, False),
+    ],
+)
+def test_the_ending_decides_what_is_next(
+    wire: Wire, code: int, reason: str, again: bool, pause: bool
+) -> None:
+    decision = wire.close(code, reason, after=60_000)
+    assert (decision.again, decision.pause) == (again, pause)
+    assert not decision.planned
+    assert (reason or "no close frame") in str(decision)
+
+
+def test_connections_that_come_to_nothing_are_counted(wire: Wire) -> None:
+    for failures in (1, 2, 3):
+        decision = wire.close()
+        assert wire.session.failures == failures
+        assert decision.pause == (failures > 1)
+        wire.open()
+    wire.close(after=60_000)
+    assert wire.session.failures == 0
+    wire.session.opening(wire.now * MS)
+    assert wire.close().pause
+    assert wire.session.failures == 1
+
+
+def test_leaving_on_purpose_is_no_failure(wire: Wire) -> None:
+    wire.session.leave()
+    decision = wire.close(1000)
+    assert decision.planned
+    assert decision.again
+    assert not decision.pause
+    assert wire.session.failures == 0
+
+
+# --- the time that a connection has ---
+
+
+def test_it_says_when_the_connection_will_end(wire: Wire) -> None:
+    (event,) = wire.hear({"goAway": {"timeLeft": "50s"}}, after=1000)
     assert isinstance(event, SessionEvent)
     assert (event.kind, event.detail) == ("go-away", "50s")
-
-
-# --- whether something is owed ---
-
-
-def test_it_is_busy_until_every_typed_question_has_its_turn(talk: Talk) -> None:
-    for text in ("One?", "Two?"):
-        talk.session.text_sent(TextFrame(text))
-    talk.audio(100)
-    talk.content(turnComplete=True)
-    assert talk.session.busy
-    talk.audio(100)
-    assert talk.session.busy
-    talk.content(turnComplete=True)
-    assert not talk.session.busy
-
-
-def test_an_answer_can_be_silence(talk: Talk) -> None:
-    talk.session.text_sent(TextFrame("Do not answer."))
-    assert talk.session.busy
-    talk.content(turnComplete=True)
-    assert not talk.session.busy
-
-
-def test_silence_that_was_interrupted_is_no_answer(talk: Talk) -> None:
-    talk.say(0, 500)
-    talk.content(interrupted=True)
-    talk.content(turnComplete=True)
-    assert talk.session.busy
-    talk.content(turnComplete=True)
-    assert not talk.session.busy
-
-
-def test_a_question_that_overtakes_another_is_answered_for_both(talk: Talk) -> None:
-    for text in ("One?", "Two?"):
-        talk.session.text_sent(TextFrame(text))
-    talk.content(interrupted=True, turnComplete=True)
-    talk.audio(100)
-    talk.content(turnComplete=True)
-    assert not talk.session.busy
-
-
-def test_what_passes_the_gate_after_an_answer_is_no_question(talk: Talk) -> None:
-    talk.say(0, 500)
-    talk.audio(100)
-    talk.content(turnComplete=True)
-    talk.session.audio_sent(AudioFrame(np.zeros((320, 1), np.int16), 16_000, pts=700 * MS))
-    assert not talk.session.busy
-
-
-def test_speech_with_pauses_in_it_gets_one_answer(talk: Talk) -> None:
-    talk.say(0, 500)
-    talk.say(900, 1400)
-    assert talk.session.busy
-    talk.audio(100)
-    talk.content(turnComplete=True)
-    assert not talk.session.busy
-
-
-def test_a_call_keeps_it_busy_until_its_result_is_used(talk: Talk) -> None:
-    talk.hear({"toolCall": {"functionCalls": [{"id": "a", "name": "f"}]}})
-    talk.content(turnComplete=True)
-    assert talk.session.busy
-    talk.session.tool_answered(ToolResult("a", "f", {}))
-    assert talk.session.busy
-    talk.audio(100)
-    talk.content(turnComplete=True)
-    assert not talk.session.busy
-
-
-# --- audio ---
-
-
-def test_audio_that_comes_in_a_burst_follows_without_gaps(talk: Talk) -> None:
-    talk.now = 1000
-    frames = of(AudioFrame, talk.audio(200) + talk.audio(300, after=40) + talk.audio(100, after=40))
-    assert [frame.pts // MS for frame in frames] == [1000, 1200, 1500]
-    assert talk.session.playhead == 1600 * MS
-
-
-def test_audio_after_a_stall_begins_when_it_comes(talk: Talk) -> None:
-    frames = of(AudioFrame, talk.audio(200) + talk.audio(200, after=500))
-    assert [frame.pts // MS for frame in frames] == [0, 500]
-
-
-def test_the_next_turn_waits_until_the_last_has_been_played(talk: Talk) -> None:
-    talk.audio(5000)
-    talk.content(turnComplete=True)
-    assert of(AudioFrame, talk.audio(100, after=10))[0].pts == 5000 * MS
-
-
-@pytest.mark.parametrize(
-    ("mime_type", "rate"),
-    [("audio/pcm;rate=16000", 16_000), ("audio/pcm; rate=48000", 48_000), ("audio/pcm", 24_000)],
-)
-def test_audio_has_the_rate_that_it_says(talk: Talk, mime_type: str, rate: int) -> None:
-    blob = Blob(mime_type=mime_type, data=b"\x01\x00\xff\xff")
-    frame = of(AudioFrame, talk.content(modelTurn={"parts": [{"inlineData": blob}]}))[0]
-    assert frame.rate == rate
-    assert frame.samples.tolist() == [[1], [-1]]
-    assert frame.speaker is Speaker.MODEL
-
-
-def test_other_parts_are_left_out(talk: Talk) -> None:
-    parts = [
-        {"text": "Let me think.", "thought": True},
-        {"executableCode": {"language": "PYTHON", "code": "1 + 1"}},
-        {"inlineData": Blob(mime_type="video/mp4", data=b"....")},
-        sound(20),
-    ]
-    assert kinds(talk.content(modelTurn={"parts": parts})) == ["TurnStarted", "AudioFrame"]
-
-
-# --- transcripts ---
-
-
-def test_transcripts_grow_and_end_in_one_final_line(talk: Talk) -> None:
-    talk.say(100, 900)
-    talk.content(inputTranscription={"text": " What"})
-    talk.content(inputTranscription={"text": " time?"})
-    talk.audio(1000, after=300)
-    talk.content(outputTranscription={"text": "Ten"})
-    talk.content(outputTranscription={"text": " past two."})
-    talk.content(turnComplete=True)
-    texts = [(line.speaker.value, line.text, line.final) for line in of(Transcript, talk.frames)]
-    assert texts == [
-        ("user", "What", False),
-        ("user", "What time?", False),
-        ("model", "Ten", False),
-        ("model", "Ten past two.", False),
-        ("user", "What time?", True),
-        ("model", "Ten past two.", True),
-    ]
-    user, model = of(Transcript, talk.frames)[-2:]
-    assert (user.pts // MS, user.end // MS) == (100, 900)
-    assert (model.pts // MS, model.end // MS) == (1200, 2200)
-    assert not user.interrupted
-    assert not model.interrupted
-
-
-def test_the_users_line_comes_first_even_if_it_came_late(talk: Talk) -> None:
-    talk.say(100, 900)
-    talk.audio(500)
-    talk.content(outputTranscription={"text": "Ten past two."})
-    talk.content(inputTranscription={"text": "What time?"})
-    talk.content(turnComplete=True)
-    assert talk.lines() == [("user", "What time?"), ("model", "Ten past two.")]
-    assert of(Transcript, talk.frames)[-2].pts == 100 * MS
-
-
-def test_interleaved_transcripts_stay_apart(talk: Talk) -> None:
-    talk.say(100, 900)
-    for heard, said in (("What", "It is"), (" time", " ten"), (" is it?", " past two.")):
-        talk.content(
-            outputTranscription={"text": said},
-            inputTranscription={"text": heard},
-            modelTurn={"parts": [sound(100)]},
-        )
-    talk.content(turnComplete=True)
-    assert talk.lines() == [("user", "What time is it?"), ("model", "It is ten past two.")]
-
-
-def test_a_finished_transcript_is_final_at_once_and_once(talk: Talk) -> None:
-    talk.say(100, 900)
-    talk.content(inputTranscription={"text": "What time is it?", "finished": True})
-    assert talk.lines() == [("user", "What time is it?")]
-    talk.audio(100)
-    talk.content(turnComplete=True)
-    talk.close()
-    assert talk.lines() == [("user", "What time is it?")]
-
-
-def test_finished_alone_ends_what_came_before(talk: Talk) -> None:
-    talk.say(100, 900)
-    talk.content(inputTranscription={"text": "What time?"})
-    talk.content(inputTranscription={"finished": True})
-    assert talk.lines() == [("user", "What time?")]
-
-
-def test_a_cut_answer_is_final_with_what_was_said_until_then(talk: Talk) -> None:
-    talk.say(0, 500)
-    talk.content(inputTranscription={"text": "Tell me a story."})
-    talk.audio(4000)
-    talk.content(outputTranscription={"text": "Once upon a time"})
-    talk.session.speech_started(900 * MS)
-    frames = talk.content(after=1000, interrupted=True)
-    assert kinds(frames) == ["Interruption", "Transcript", "Transcript"]
-    user, model = frames[1:]
-    assert isinstance(model, Transcript)
-    assert isinstance(user, Transcript)
-    assert (user.text, user.interrupted) == ("Tell me a story.", False)
-    assert (model.text, model.interrupted) == ("Once upon a time", True)
-    assert model.end == 1500 * MS
-    talk.content(inputTranscription={"text": "Stop!"})
-    talk.content(turnComplete=True)
-    talk.session.speech_ended(1300 * MS)
-    talk.audio(100)
-    talk.content(outputTranscription={"text": "All right."})
-    talk.content(turnComplete=True)
-    assert talk.lines()[2:] == [("user", "Stop!"), ("model", "All right.")]
-
-
-def test_words_that_come_after_the_cut_are_not_said_any_more(talk: Talk) -> None:
-    talk.audio(4000)
-    talk.content(outputTranscription={"text": "Once upon"})
-    talk.content(after=500, interrupted=True)
-    assert talk.content(outputTranscription={"text": " a time"}) == []
-    talk.content(turnComplete=True)
-    assert talk.lines() == [("model", "Once upon")]
-
-
-def test_what_was_cut_before_it_began_to_sound_has_no_length(talk: Talk) -> None:
-    talk.audio(3000)
-    talk.content(turnComplete=True)
-    talk.audio(1000, after=100)
-    talk.content(outputTranscription={"text": "More"})
-    talk.content(after=100, interrupted=True)
-    line = of(Transcript, talk.frames)[-1]
-    assert (line.pts, line.end) == (3000 * MS, 3000 * MS)
-
-
-def test_words_ahead_of_their_audio_begin_the_turn(talk: Talk) -> None:
-    talk.audio(3000)
-    talk.content(turnComplete=True)
-    started, line = talk.content(after=100, outputTranscription={"text": "More"})
-    assert isinstance(started, TurnStarted)
-    assert isinstance(line, Transcript)
-    assert (started.turn, line.turn) == (2, 2)
-    assert line.pts == 3000 * MS
-    assert kinds(talk.audio(500)) == ["AudioFrame"]
-    talk.content(turnComplete=True)
-    final = of(Transcript, talk.frames)[-1]
-    assert (final.pts, final.end) == (3000 * MS, 3500 * MS)
-
-
-def test_typed_text_is_a_final_line(talk: Talk) -> None:
-    (line,) = talk.session.text_sent(TextFrame("Hello?", pts=70 * MS))
-    assert isinstance(line, Transcript)
-    assert (line.speaker, line.text, line.final, line.pts) == (
-        Speaker.USER,
-        "Hello?",
-        True,
-        70 * MS,
-    )
-
-
-def test_written_answers_are_text_and_transcript(talk: Talk) -> None:
-    frames = talk.content(modelTurn={"parts": [{"text": "Hel"}]})
-    assert kinds(frames) == ["TurnStarted", "TextFrame", "Transcript"]
-    assert of(TextFrame, frames)[0].speaker is Speaker.MODEL
-    talk.content(modelTurn={"parts": [{"text": "lo."}]})
-    talk.content(turnComplete=True)
-    assert [frame.text for frame in of(TextFrame, talk.frames)] == ["Hel", "lo."]
-    assert talk.lines() == [("model", "Hello.")]
-
-
-def test_without_a_gate_an_utterance_is_the_audio_between_two_answers(talk: Talk) -> None:
-    def send(begin: int, end: int) -> None:
-        for pts in range(begin, end, 20):
-            frame = AudioFrame(np.zeros((320, 1), np.int16), 16_000, pts=pts * MS)
-            talk.session.audio_sent(frame)
-
-    send(0, 1000)
-    assert talk.session.busy
-    talk.content(inputTranscription={"text": "Hello?"})
-    talk.audio(500)
-    send(1000, 1500)
-    talk.content(turnComplete=True)
-    user = next(f for f in of(Transcript, talk.frames) if f.final)
-    assert (user.text, user.pts // MS, user.end // MS) == ("Hello?", 0, 1000)
-    send(1500, 1600)
-    talk.content(inputTranscription={"text": "And then?"})
-    last = of(Transcript, talk.close())[-1]
-    assert (last.text, last.pts // MS, last.end // MS) == ("And then?", 1500, 1600)
-
-
-def test_the_end_of_the_connection_makes_everything_final(talk: Talk) -> None:
-    talk.say(0, 500)
-    talk.content(inputTranscription={"text": "Hello?"})
-    talk.audio(3000)
-    talk.content(outputTranscription={"text": "Good"})
-    frames = talk.close()
-    assert kinds(frames) == ["Transcript", "Transcript", "TurnEnded"]
-    assert [line.text for line in of(Transcript, frames)] == ["Hello?", "Good"]
-    assert of(TurnEnded, frames)[0].interrupted
-    assert not talk.session.busy
-    assert talk.close() == []
-
-
-# --- interruptions ---
-
-
-def test_an_interruption_cuts_the_turn(talk: Talk) -> None:
-    talk.audio(4000)
-    (cut,) = talk.content(after=1000, interrupted=True)
-    assert isinstance(cut, Interruption)
-    assert (cut.turn, cut.pts) == (1, 1000 * MS)
-    (ended,) = talk.content(turnComplete=True)
-    assert isinstance(ended, TurnEnded)
-    assert (ended.turn, ended.interrupted) == (1, True)
-
-
-def test_an_interruption_and_the_end_can_come_together(talk: Talk) -> None:
-    talk.audio(4000)
-    assert kinds(talk.content(interrupted=True, turnComplete=True)) == ["Interruption", "TurnEnded"]
-
-
-def test_an_interruption_of_nothing_is_ignored(talk: Talk) -> None:
-    assert talk.content(interrupted=True) == []
-    talk.audio(500)
-    talk.content(turnComplete=True)
-    assert talk.content(after=600, interrupted=True) == []
-
-
-def test_an_interruption_while_the_last_turn_still_plays_stops_it(talk: Talk) -> None:
-    talk.audio(4000)
-    talk.content(turnComplete=True)
-    (cut,) = talk.content(after=1000, interrupted=True)
-    assert isinstance(cut, Interruption)
-    assert cut.turn == 1
-    assert talk.content(interrupted=True) == []
-    audio = of(AudioFrame, talk.audio(100, after=10))[0]
-    assert (audio.turn, audio.pts) == (2, 1010 * MS)
-
-
-def test_the_same_interruption_twice_counts_once(talk: Talk) -> None:
-    talk.audio(4000)
-    talk.content(interrupted=True)
-    assert talk.content(interrupted=True) == []
-
-
-def test_late_audio_belongs_to_the_turn_that_was_cut(talk: Talk) -> None:
-    talk.audio(4000)
-    talk.content(after=1000, interrupted=True)
-    (late,) = talk.audio(200, after=20)
-    assert isinstance(late, AudioFrame)
-    assert late.turn == 1
-    talk.content(turnComplete=True)
-    audio = of(AudioFrame, talk.audio(100, after=20))[0]
-    assert (audio.turn, audio.pts) == (2, 1040 * MS)
-
-
-# --- usage ---
+    assert wire.session.next_deadline() == 51 * SECOND - MARGIN
+
+
+@pytest.mark.parametrize(("left", "seconds"), [("3s", 1.5), ("0.5s", 0.25), ("0s", 0), ("", 0)])
+def test_little_time_is_halved(wire: Wire, left: str, seconds: float) -> None:
+    wire.hear({"goAway": {"timeLeft": left}})
+    assert wire.session.next_deadline() == int(seconds * SECOND)
+
+
+def test_it_leaves_at_a_turn_boundary_or_when_time_is_up(wire: Wire) -> None:
+    session = wire.session
+    assert not session.should_leave(0)
+    wire.say("Hello?")
+    wire.hear({"goAway": {"timeLeft": "50s"}})
+    assert not session.should_leave(47 * SECOND)
+    assert session.should_leave(48 * SECOND)
+    wire.speak()
+    assert not session.should_leave(wire.now)
+    wire.content(turnComplete=True)
+    assert session.should_leave(wire.now)
+    session.dialogue.speech_started(0)
+    assert not session.should_leave(wire.now)
+    session.leave()
+    assert not session.should_leave(60 * SECOND)
+    wire.close(1000)
+    wire.open()
+    assert session.next_deadline() is None
+
+
+def test_the_earlier_of_two_deadlines_counts(wire: Wire) -> None:
+    wire.session.move_by(60 * SECOND)
+    wire.session.move_by(90 * SECOND)
+    assert wire.session.next_deadline() == 60 * SECOND
+    wire.session.move_by(30 * SECOND)
+    assert wire.session.next_deadline() == 30 * SECOND
+
+
+# --- silence of the model ---
+
+
+def test_nothing_is_owed_to_who_has_asked_nothing(wire: Wire) -> None:
+    wire.session.send_audio(*audio(0))
+    wire.send()
+    assert wire.session.stalled_since() is None
+
+
+def test_silence_counts_from_the_question(wire: Wire) -> None:
+    wire.now = 100_000
+    wire.say("Hello?")
+    wire.send()
+    assert wire.session.stalled_since() == 100 * SECOND
+    wire.session.send_audio(*audio(105 * SECOND))
+    wire.send(after=5000)
+    assert wire.session.stalled_since() == 100 * SECOND
+    wire.speak(after=1000)
+    assert wire.session.stalled_since() == 106 * SECOND
+    wire.content(turnComplete=True)
+    assert wire.session.stalled_since() is None
+
+
+def test_silence_counts_from_the_end_of_speech_that_a_gate_heard(wire: Wire) -> None:
+    session, dialogue = wire.session, wire.session.dialogue
+    dialogue.speech_started(100 * SECOND)
+    session.send_audio(*audio(100 * SECOND))
+    wire.now = 100_020
+    wire.send()
+    dialogue.speech_ended(100_020 * MS)
+    assert session.stalled_since() == 100_020 * MS
+
+
+def test_a_model_that_is_heard_or_waits_for_a_result_is_not_silent(wire: Wire) -> None:
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AAAA" * 16_000}}
+    wire.content(modelTurn={"parts": [part]})
+    assert wire.session.stalled_since() == SECOND
+    wire.call("a")
+    assert wire.session.stalled_since() is None
+    wire.answer("a")
+    wire.send(after=5000)
+    assert wire.session.stalled_since() == 5 * SECOND
+    wire.session.stall_handled(6 * SECOND)
+    assert wire.session.stalled_since() is None  # once for a question
+
+
+# --- tokens ---
 
 
 @pytest.mark.parametrize("side", ["response", "candidates"])
-def test_usage_is_read_in_both_spellings(talk: Talk, side: str) -> None:
-    talk.audio(100)
+def test_usage_is_read_in_both_spellings(wire: Wire, side: str) -> None:
+    wire.speak()
     report = {
-        "promptTokenCount": 69,
+        "promptTokenCount": 70,
         f"{side}TokenCount": 176,
-        "totalTokenCount": 245,
+        "totalTokenCount": 246,
         "promptTokensDetails": [
-            {"modality": "AUDIO", "tokenCount": 58},
+            {"modality": "AUDIO", "tokenCount": 50},
             {"modality": "TEXT", "tokenCount": 11},
+            {"modality": "AUDIO", "tokenCount": 8},
         ],
         f"{side}TokensDetails": [{"modality": "AUDIO", "tokenCount": 176}],
     }
     message = {"serverContent": {"turnComplete": True}, "usageMetadata": report}
-    usage = of(Usage, talk.hear(message))[0]
-    assert usage.prompt == {"AUDIO": 58, "TEXT": 11}
+    (usage,) = (frame for frame in wire.hear(message) if isinstance(frame, Usage))
+    assert usage.prompt == {"AUDIO": 58, "TEXT": 11, "OTHER": 1}
     assert usage.response == {"AUDIO": 176}
-    assert (usage.total, usage.turn) == (245, 1)
+    assert (usage.total, usage.turn) == (246, 1)
 
 
-def test_usage_after_the_turn_belongs_to_it(talk: Talk) -> None:
-    talk.audio(100)
-    talk.content(turnComplete=True)
-    assert of(Usage, talk.hear({"usageMetadata": {"totalTokenCount": 3}}))[0].turn == 1
+def test_tokens_add_up_over_turns_and_connections(wire: Wire) -> None:
+    for turn in (1, 2, 3):
+        report: dict[str, Any] = {"promptTokenCount": 10 * turn, "responseTokenCount": 1}
+        report |= {"responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}]}
+        wire.speak()
+        wire.content(turnComplete=True)
+        (usage,) = wire.hear({"usageMetadata": report})
+        assert isinstance(usage, Usage)
+        assert usage.turn == turn
+        assert usage.totals == {"OTHER": sum(range(10, 10 * turn + 1, 10)), "AUDIO": turn}
+        wire.close()
+        wire.open()
 
 
-# --- tools ---
+def test_it_warns_once_before_the_context_is_full() -> None:
+    wire = Wire(OFF, window=1000)
+    wire.open()
+    warned = []
+    for tokens in (700, 801, 900):
+        frames = wire.hear({"usageMetadata": {"promptTokenCount": tokens}})
+        warned += [f.detail for f in frames if isinstance(f, SessionEvent)]
+    assert warned == ["801 of 1000 tokens"]
+    wire.close()
+    wire.open()
+    frames = wire.hear({"usageMetadata": {"promptTokenCount": 900}})
+    assert isinstance(frames[-1], SessionEvent), "a fresh session is warned of anew"
 
 
-def call(*calls: dict[str, Any]) -> dict[str, Any]:
-    return {"toolCall": {"functionCalls": list(calls)}}
+# --- what is sent again, without numbers ---
 
 
-def test_a_call_is_answered_exactly_once(talk: Talk) -> None:
-    frames = talk.hear(call({"id": "function-call-7", "name": "f", "args": {"a_b": 1}}))
-    assert kinds(frames) == ["TurnStarted", "ToolCall"]
-    asked = of(ToolCall, frames)[0]
-    assert (asked.id, asked.name, asked.arguments) == ("function-call-7", "f", {"a_b": 1})
-    result = ToolResult(asked.id, "f", {"output": 2})
-    answer = talk.session.tool_answered(result)
-    assert answer is not None
-    (response,) = answer.tool_response.function_responses  # type: ignore[union-attr]
-    assert (response.id, response.name, response.response) == (
-        "function-call-7",
-        "f",
-        {"output": 2},
-    )
-    assert talk.session.tool_answered(result) is None
+def test_a_question_is_asked_again_until_it_is_answered(wire: Wire) -> None:
+    wire.update()
+    wire.say("One?")
+    assert wire.send() == ["One?"]
+    wire.close()
+    wire.open()
+    assert wire.send() == ["One?"]
+    wire.speak(after=2000)
+    wire.content(turnComplete=True)
+    wire.close()
+    wire.open()
+    assert wire.send() == []
 
 
-def test_calls_without_ids_get_their_own_and_are_answered_without(talk: Talk) -> None:
-    first, second = of(ToolCall, talk.hear(call({"name": "f"}, {"name": "f"})))
-    assert first.id
-    assert first.id != second.id
-    for asked in (second, first):
-        answer = talk.session.tool_answered(ToolResult(asked.id, "f", {"output": 1}))
-        assert answer is not None
-        assert answer.tool_response.function_responses[0].id == ""  # type: ignore[union-attr]
+def test_the_first_words_of_a_resumed_session_may_answer_what_it_knew(wire: Wire) -> None:
+    wire.update()
+    wire.say("One?")
+    wire.send()
+    wire.close()
+    wire.open()
+    assert wire.send() == ["One?"]
+    wire.call("a")
+    wire.close()
+    wire.open()
+    assert wire.send() == ["One?"]
 
 
-def test_a_repeated_call_is_ignored_while_the_first_is_pending(talk: Talk) -> None:
-    talk.hear(call({"id": "a", "name": "f"}))
-    assert talk.hear(call({"id": "a", "name": "f"})) == []
-    talk.session.tool_answered(ToolResult("a", "f", {}))
-    assert kinds(talk.hear(call({"id": "a", "name": "f"}))) == ["ToolCall"]
+def test_a_question_over_an_answer_is_not_answered_by_it(wire: Wire) -> None:
+    wire.say("One?")
+    wire.send()
+    wire.speak(after=500)
+    wire.say("Two?")
+    wire.send(after=100)
+    wire.content(interrupted=True, turnComplete=True)
+    wire.close()
+    wire.open()
+    assert wire.send() == ["Two?"]
 
 
-def test_a_repeated_call_begins_no_turn(talk: Talk) -> None:
-    talk.hear(call({"id": "a", "name": "f"}))
-    talk.content(turnComplete=True)
-    assert talk.hear(call({"id": "a", "name": "f"})) == []
+def test_a_handle_does_not_stand_for_what_is_still_on_its_way(wire: Wire) -> None:
+    wire.session.send(words("a"))
+    wire.send()
+    wire.session.send(words("b"))
+    wire.send(after=IN_FLIGHT // MS)
+    wire.update()
+    wire.close()
+    wire.open()
+    assert wire.send() == ["b"]
 
 
-def test_a_withdrawn_call_is_not_answered(talk: Talk) -> None:
-    talk.hear(call({"id": "a", "name": "f"}, {"id": "b", "name": "f"}))
-    talk.content(interrupted=True)
-    (cancelled,) = talk.hear({"toolCallCancellation": {"ids": ["a", "unknown"]}})
-    assert isinstance(cancelled, ToolCallCancelled)
-    assert cancelled.ids == ("a",)
-    assert talk.session.tool_answered(ToolResult("a", "f", {})) is None
-    assert talk.session.tool_answered(ToolResult("b", "f", {})) is not None
+def test_a_handle_may_be_older_than_what_is_asked(wire: Wire) -> None:
+    wire.say("One?")
+    wire.send()
+    wire.update(after=5000)
+    wire.close()
+    wire.open()
+    assert wire.send() == ["One?"]
 
 
-def test_the_withdrawal_of_what_is_not_pending_gives_nothing(talk: Talk) -> None:
-    talk.hear(call({"id": "a", "name": "f"}))
-    talk.session.tool_answered(ToolResult("a", "f", {}))
-    assert talk.hear({"toolCallCancellation": {"ids": ["a"]}}) == []
+@pytest.mark.parametrize(("handle", "again"), [("h", []), ("", ["One?"])])
+def test_a_call_is_made_again_by_a_session_that_knows_nothing(
+    wire: Wire, handle: str, again: list[str]
+) -> None:
+    wire.update(handle)
+    wire.say("One?")
+    wire.send()
+    wire.call("a")
+    wire.close()
+    wire.open()
+    assert wire.send() == again
 
 
-def test_a_result_that_nobody_asked_for_is_not_sent(talk: Talk) -> None:
-    assert talk.session.tool_answered(ToolResult("a", "f", {})) is None
+def test_an_answer_is_not_given_twice_after_the_model_has_gone_on(wire: Wire) -> None:
+    wire.update()
+    wire.call("a")
+    wire.answer("a")
+    wire.send()
+    wire.speak()
+    wire.close()
+    wire.open()
+    assert wire.send() == []
+
+
+def test_an_answer_that_may_not_have_arrived_is_given_again(wire: Wire) -> None:
+    wire.update()
+    wire.call("a")
+    wire.answer("a")
+    wire.send(after=20)
+    wire.content(turnComplete=True)  # some models end their turn at the call
+    wire.close()
+    wire.open()
+    assert wire.send() == ["answer a"]
+
+
+def test_pictures_are_kept_like_sound(wire: Wire) -> None:
+    wire.session.send_image(ImageFrame(b"...", "image/png"))
+    assert wire.send() == ["video"]
+    wire.close()
+    wire.open()
+    assert wire.send() == ["video"]
+
+
+def test_what_waits_too_long_is_given_up_and_told() -> None:
+    wire = Wire(keep=5 * LENGTH)
+    for pts in range(8):
+        wire.session.send_audio(*audio(pts * LENGTH))
+        if pts == 4:
+            wire.session.send(words("a"))
+    assert wire.session.waiting_media == 5 * LENGTH
+    wire.open()
+    assert wire.session.busy
+    assert wire.send() == ["gap 60", "audio", "audio", "a", "audio", "audio", "audio"]
+    assert wire.session.waiting_media == 0
+
+
+def test_nothing_is_kept_of_what_is_settled(wire: Wire) -> None:
+    assert wire.session.keeps_nothing
+    wire.say("One?")
+    wire.send()
+    assert not wire.session.keeps_nothing
+    wire.speak()
+    wire.content(turnComplete=True)
+    assert wire.session.keeps_nothing
+
+
+def test_the_end_makes_everything_final(wire: Wire) -> None:
+    wire.say("One?")
+    wire.send()
+    wire.speak()
+    frames = wire.session.finish(wire.now * MS)
+    assert isinstance(frames[-1], TurnEnded)
+    assert not wire.session.ready
+    assert not wire.session.dialogue.busy
 
 
 # --- whatever happens ---
 
-words = st.sampled_from(["", " ", "Yes", " and", " no."])
-transcription = st.fixed_dictionaries({"text": words}, optional={"finished": st.booleans()})
-part = st.one_of(
-    st.integers(0, 400).map(sound),
-    st.fixed_dictionaries({"text": words}, optional={"thought": st.booleans()}),
-)
-content = st.fixed_dictionaries(
-    {},
-    optional={
-        "modelTurn": st.fixed_dictionaries({}, optional={"parts": st.lists(part, max_size=3)}),
-        "generationComplete": st.booleans(),
-        "turnComplete": st.booleans(),
-        "interrupted": st.booleans(),
-        "inputTranscription": transcription,
-        "outputTranscription": transcription,
-    },
-)
-ids = st.sampled_from(["", "a", "b"])
-message = st.fixed_dictionaries(
-    {},
-    optional={
-        "serverContent": content,
-        "toolCall": st.fixed_dictionaries(
-            {
-                "functionCalls": st.lists(
-                    st.fixed_dictionaries({"id": ids, "name": st.just("f")}), max_size=3
-                )
-            }
-        ),
-        "toolCallCancellation": st.fixed_dictionaries({"ids": st.lists(ids, max_size=3)}),
-        "usageMetadata": st.fixed_dictionaries({"totalTokenCount": st.integers(0, 9)}),
-        "goAway": st.just({"timeLeft": "50s"}),
-    },
-)
-event = st.one_of(
-    message,
-    message,
-    st.sampled_from(["speech starts", "speech ends", "audio", "text"]),
-    st.integers(0, 5).map(lambda index: ("answer", index)),
-)
+
+@dataclass
+class Service:
+    """The other side: sessions as lists of what they were told, behind a wire that can break."""
+
+    timeline: list[str] = field(default_factory=list)
+    """What the session that is connected was told."""
+    handles: dict[str, list[str]] = field(default_factory=dict)
+    arrived: list[str] = field(default_factory=list)
+    """Everything that was ever consumed, in order, whatever became of it."""
+    incoming: list[str] = field(default_factory=list)
+    outgoing: list[dict[str, Any]] = field(default_factory=list)
+    consumed: int = 0
+    """Messages of this connection."""
+
+    def connect(self, handle: str | None) -> None:
+        self.timeline = list(self.handles[handle]) if handle is not None else []
+        self.incoming.clear()
+        self.consumed = 0
+        self.outgoing = [{"setupComplete": {}}]
+
+    def consume(self, most: int) -> None:
+        messages, self.incoming = self.incoming[:most], self.incoming[most:]
+        self.consumed += len(messages)
+        self.timeline += messages
+        self.arrived += messages
+
+    def update(self, *, usable: bool) -> None:
+        update: dict[str, Any] = {"lastConsumedClientMessageIndex": str(self.consumed)}
+        if usable:
+            handle = f"h{len(self.handles)}"
+            self.handles[handle] = list(self.timeline)
+            update |= {"newHandle": handle, "resumable": True}
+        self.outgoing.append({"sessionResumptionUpdate": update})
+
+    def content(self, **content: Any) -> None:
+        self.outgoing.append({"serverContent": content})
 
 
-def drive(events: list[tuple[int, Any]]) -> Iterator[tuple[str, Any]]:
-    """What goes out and comes in: every frame, and the id of every answer that is sent."""
-    session = Session(itertools.count(1).__next__)
-    now = 0
-    asked: list[ToolCall] = []
-    for pause, happens in events:
-        now += pause * MS
-        given: list[Frame] = []
-        if happens == "speech starts":
-            session.speech_started(now)
-        elif happens == "speech ends":
-            session.speech_ended(now)
-        elif happens == "audio":
-            session.audio_sent(AudioFrame(np.zeros((320, 1), np.int16), 16_000, pts=now))
-        elif happens == "text":
-            given = session.text_sent(TextFrame("typed", pts=now))
-        elif isinstance(happens, tuple):
-            if asked:
-                known = asked[happens[1] % len(asked)]
-                if session.tool_answered(ToolResult(known.id, known.name, {})) is not None:
-                    yield "answer", known.id
+ALL = 1 << 30
+ready = precondition(lambda self: self.session.ready)
+connected = precondition(lambda self: self.session.state != "closed")
+
+
+class Unreliable(RuleBasedStateMachine):
+    """A session and the service, and between them a network that breaks at any time."""
+
+    resumption = ON
+    keep = 30 * SECOND
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.service = Service()
+        self.session = Session(itertools.count(1).__next__, self.resumption, keep=self.keep)
+        self.now = 0
+        self.sent: list[str] = []
+        """Names of all messages."""
+        self.sound: set[str] = set()
+        self.gaps = 0
+        """Duration of all gaps."""
+        self.settled: set[str] = set()
+        """Answers that the model has used: not to be given again."""
+
+    @rule(is_sound=st.booleans())
+    def send(self, is_sound: bool) -> None:
+        name = str(len(self.sent))
+        self.sent.append(name)
+        if is_sound:
+            self.sound.add(name)
+            frame, _ = audio(int(name) * LENGTH)
+            self.session.send_audio(frame, Blob(mime_type=name))
         else:
-            given = session.received(msgspec.convert(happens, ServerMessage), now)
-        for frame in given:
-            if isinstance(frame, ToolCall):
-                asked.append(frame)
-            yield "frame", (now, frame)
-    for frame in session.closed(now):
-        yield "frame", (now, frame)
-    assert not session.busy
+            self.session.send(words(name))
+
+    @rule(most=st.integers(1, 6))
+    @ready
+    def transmit(self, most: int) -> None:
+        for _ in range(most):
+            item = self.session.next(self.now)
+            if item is None:
+                return
+            if isinstance(item, Gap):
+                self.gaps += item.duration
+            else:
+                name = self.name(item)
+                assert name not in self.settled
+                self.service.incoming.append(name)
+
+    @staticmethod
+    def name(message: ClientMessage) -> str:
+        realtime: Any = message.realtime_input
+        if realtime is UNSET:
+            return shown(message)
+        return str(realtime.audio.mime_type if realtime.audio else realtime.text)
+
+    @rule(most=st.integers(1, 3))
+    @connected
+    def deliver(self, most: int) -> None:
+        messages = self.service.outgoing[:most]
+        self.service.outgoing = self.service.outgoing[most:]
+        for message in messages:
+            self.session.received(msgspec.convert(message, ServerMessage, strict=False), self.now)
+
+    @rule(fails=st.sampled_from([False, False, True]))
+    @precondition(lambda self: self.session.state == "closed")
+    def connect(self, fails: bool) -> None:
+        config = self.session.opening(self.now)
+        assert config is not None
+        if fails:
+            self.drop(LOST)
+        else:
+            self.service.connect(config.handle)
+
+    @rule(ending=st.sampled_from([LOST, (1000, ""), (1011, "Internal error encountered.")]))
+    @connected
+    def drop(self, ending: tuple[int, str]) -> None:
+        _, decision = self.session.closed(*ending, self.now)
+        assert decision.again
+
+    @rule()
+    @ready
+    def leave(self) -> None:
+        self.session.leave()
+        _, decision = self.session.closed(1000, "", self.now)
+        assert decision.planned
+
+    @rule(usable=st.sampled_from([True, True, False]))
+    @ready
+    def update(self, usable: bool) -> None:
+        self.service.update(usable=usable)
+
+    def come_to_rest(self) -> None:
+        """Everything that waits goes out and is consumed."""
+        if self.session.state == "closed":
+            self.connect(fails=False)
+        self.deliver(ALL)
+        self.transmit(ALL)
+        self.service.consume(ALL)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 300), event), max_size=40))
-def test_whatever_happens_the_frames_make_sense(events: list[tuple[int, Any]]) -> None:
-    current = 0  # the turn under way
-    latest = 0
-    cut: set[int] = set()
-    lines: dict[tuple[Speaker, int], str] = {}  # utterances under way
-    open_calls: set[str] = set()
-    played = 0  # until when the audio reaches
-    for what, value in drive(events):
-        if what == "answer":
-            open_calls.remove(value)
-            continue
-        now, frame = value
-        assert frame.turn <= latest + isinstance(frame, TurnStarted)
-        if isinstance(frame, TurnStarted):
-            assert not current
-            assert frame.turn == latest + 1
-            current = latest = frame.turn
-        elif isinstance(frame, TurnEnded):
-            assert frame.turn == current
-            assert frame.interrupted or current not in cut
-            current = 0
-        elif isinstance(frame, Interruption):
-            assert frame.turn == latest
-            assert current or played > now
-            cut.add(frame.turn)
-            played = min(played, now)
-        elif isinstance(frame, AudioFrame):
-            assert frame.turn == current
-            if frame.turn not in cut:
-                assert frame.pts == max(played, now)
-                played = frame.end
-        elif isinstance(frame, ToolCall):
-            assert frame.id
-            assert frame.id not in open_calls
-            assert frame.turn == current
-            open_calls.add(frame.id)
-        elif isinstance(frame, ToolCallCancelled):
-            assert frame.ids
-            open_calls.difference_update(frame.ids)
-        elif isinstance(frame, Transcript) and frame.text != "typed":
-            check_line(lines, frame)
-    assert not current
-    assert not any(lines.values())
+class Transparent(Unreliable):
+    """The service says by number what it has: then it gets everything once."""
+
+    resumption = TRANSPARENT
+
+    @rule(most=st.integers(1, 6))
+    @ready
+    def consume(self, most: int) -> None:
+        self.service.consume(most)
+
+    def teardown(self) -> None:
+        self.come_to_rest()
+        lost = set(self.sent) - set(self.service.timeline)
+        assert self.service.timeline == [name for name in self.sent if name not in lost]
+        assert lost <= self.sound
+        assert self.gaps == len(lost) * LENGTH
+        if len(self.sound) * LENGTH <= self.keep:
+            assert not lost
+        self.update(usable=True)
+        self.deliver(ALL)
+        assert self.session.keeps_nothing
 
 
-def check_line(lines: dict[tuple[Speaker, int], str], line: Transcript) -> None:
-    """Each utterance grows until its one final line, which says what was heard last."""
-    utterance = (line.speaker, line.pts)
-    before = lines.pop(utterance, "")
-    if line.final:
-        assert line.text == before != ""
-        assert line.pts <= line.end
-    else:
-        assert line.text.startswith(before)
-        lines[utterance] = line.text
+class TransparentAndShort(Transparent):
+    """With so little room that sound has to be given up."""
+
+    keep = 4 * LENGTH
+
+
+class AtLeastOnce(Unreliable):
+    """Without numbers, from a service that consumes within the time that is allowed for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    @rule()
+    @connected
+    def wait(self) -> None:
+        self.service.consume(ALL)
+        self.deliver(ALL)
+        self.now += IN_FLIGHT + 1
+
+    @rule()
+    @ready
+    def reply(self) -> None:
+        self.service.consume(ALL)
+        self.service.content(modelTurn={"parts": [{"text": "Yes."}]})
+        self.deliver(ALL)
+        here = self.service.arrived[len(self.service.arrived) - self.service.consumed :]
+        self.settled |= {name for name in here if name.startswith("answer")}
+
+    @rule()
+    @ready
+    def complete(self) -> None:
+        self.service.content(turnComplete=True)
+
+    @rule()
+    @precondition(lambda self: self.session.ready and self.session.handle)
+    def call(self) -> None:
+        self.service.consume(ALL)
+        self.calls += 1
+        calls = [{"id": str(self.calls), "name": "f"}]
+        self.service.outgoing.append({"toolCall": {"functionCalls": calls}})
+        self.deliver(ALL)
+
+    @rule()
+    @precondition(lambda self: self.session.dialogue.pending)
+    def answer(self) -> None:
+        dialogue = self.session.dialogue
+        message = dialogue.tool_answered(ToolResult(next(iter(dialogue.pending)), "f", {}))
+        assert message is not None
+        self.sent.append(shown(message))
+        self.session.send(message)
+
+    def teardown(self) -> None:
+        self.come_to_rest()
+        assert list(dict.fromkeys(self.service.arrived)) == self.sent
+        assert not self.gaps
+        self.now += IN_FLIGHT
+        for _ in range(2):  # the first may have begun before the last question
+            self.complete()
+            self.reply()
+        self.complete()
+        self.deliver(ALL)
+        assert self.session.keeps_nothing
+
+
+TestTransparent = Transparent.TestCase
+TestTransparentAndShort = TransparentAndShort.TestCase
+TestAtLeastOnce = AtLeastOnce.TestCase
+TestTransparent.settings = settings(max_examples=100, stateful_step_count=40)
+TestTransparentAndShort.settings = TestTransparent.settings
+TestAtLeastOnce.settings = TestTransparent.settings

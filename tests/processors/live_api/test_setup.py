@@ -1,13 +1,14 @@
 """From settings to the setup message, as JSON."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
 
 from processors.live_api.messages import ClientMessage, encode
-from processors.live_api.setup import ServiceVad, build_setup
+from processors.live_api.settings import Compression, ServiceVad, Thinking, Transcribe
+from processors.live_api.setup import Wishes, build_setup, full_instruction
 
 WEATHER = {
     "name": "get_weather",
@@ -20,11 +21,8 @@ WEATHER = {
 }
 
 
-def setup(**settings: Any) -> dict[str, Any]:
-    defaults = dict.fromkeys(("voice", "language", "instruction", "temperature", "vad"))
-    message = build_setup(
-        "models/m", **{**defaults, "modality": "audio", "declarations": [], **settings}
-    )
+def setup(declarations: Sequence[dict[str, Any]] = (), **wishes: Any) -> dict[str, Any]:
+    message = build_setup("models/m", Wishes(**wishes), declarations)
     decoded: dict[str, Any] = json.loads(encode(ClientMessage(setup=message)))
     assert list(decoded) == ["setup"]
     return decoded["setup"]  # type: ignore[no-any-return]
@@ -104,22 +102,84 @@ def test_no_silence_at_all_is_a_choice() -> None:
     assert config == {"automaticActivityDetection": {"silenceDurationMs": 0}}
 
 
-@pytest.mark.parametrize("name", ["silence_ms", "prefix_ms"])
-def test_times_of_the_vad_have_bounds(name: str) -> None:
-    for allowed in (0, 10_000):
-        assert getattr(msgspec.convert({name: allowed}, ServiceVad), name) == allowed
-    for refused in (-1, 10_001):
-        with pytest.raises(msgspec.ValidationError):
-            msgspec.convert({name: refused}, ServiceVad)
+def test_the_settings_of_2026_have_their_places() -> None:
+    given = setup(
+        temperature=0.5,
+        top_p=0.9,
+        top_k=40,
+        max_tokens=100,
+        seed=7,
+        media_resolution="low",
+        affective=True,
+        proactive=True,
+        thinking=Thinking(budget=0, level="low", show=True),
+        compression=Compression(trigger=100_000, target=4_000),
+        transcribe=Transcribe(languages=["de-DE"], vocabulary=["Zürich"], model=False),
+    )
+    assert given == {
+        "model": "models/m",
+        "generationConfig": {
+            "responseModalities": ["AUDIO"],
+            "temperature": 0.5,
+            "topP": 0.9,
+            "topK": 40,
+            "maxOutputTokens": 100,
+            "seed": 7,
+            "mediaResolution": "MEDIA_RESOLUTION_LOW",
+            "thinkingConfig": {
+                "includeThoughts": True,
+                "thinkingBudget": 0,
+                "thinkingLevel": "LOW",
+            },
+            "enableAffectiveDialog": True,
+        },
+        "inputAudioTranscription": {"languageCodes": ["de-DE"], "customVocabulary": ["Zürich"]},
+        "contextWindowCompression": {
+            "triggerTokens": 100_000,
+            "slidingWindow": {"targetTokens": 4_000},
+        },
+        "proactivity": {"proactiveAudio": True},
+    }
+
+
+def test_compression_can_be_left_to_the_service() -> None:
+    assert setup(compression=Compression())["contextWindowCompression"] == {"slidingWindow": {}}
+
+
+def test_nobody_has_to_be_transcribed() -> None:
+    given = setup(transcribe=Transcribe(user=False, model=False))
+    assert not {"inputAudioTranscription", "outputAudioTranscription"} & set(given)
+
+
+def test_the_services_own_tools_stand_beside_functions() -> None:
+    assert setup([WEATHER], google_search=True, code_execution=True)["tools"] == [
+        {"functionDeclarations": [WEATHER]},
+        {"googleSearch": {}},
+        {"codeExecution": {}},
+    ]
+
+
+def test_a_language_is_pinned_in_the_instruction() -> None:
+    (part,) = setup(instruction="Be brief.", speak_only="German")["systemInstruction"]["parts"]
+    assert part["text"] == (
+        "Be brief.\n\nRESPOND IN German. YOU MUST RESPOND UNMISTAKABLY IN German."
+    )
+    assert full_instruction(None, "German").startswith("RESPOND")
+    assert full_instruction(None, None) == ""
+
+
+def test_the_users_turns_can_be_left_to_a_gate() -> None:
+    config = setup(vad=ServiceVad(automatic=False))["realtimeInputConfig"]
+    assert config == {"automaticActivityDetection": {"disabled": True}}
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("covers", "coverage"),
     [
-        {"start_sensitivity": "HIGH"},
-        {"silence": 500},
+        ("activity", "TURN_INCLUDES_ONLY_ACTIVITY"),
+        ("all", "TURN_INCLUDES_ALL_INPUT"),
+        ("activity_and_video", "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO"),
     ],
 )
-def test_a_vad_setting_that_cannot_be_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(values, ServiceVad)
+def test_what_belongs_to_a_turn(covers: Any, coverage: str) -> None:
+    assert setup(vad=ServiceVad(covers=covers))["realtimeInputConfig"]["turnCoverage"] == coverage

@@ -10,16 +10,15 @@ from hypothesis import strategies as st
 from processors.local_live_api import voice
 
 RATE = 24000
-VOICES = {
-    "Aoede": "f",
-    "Charon": "m",
-    "Fenrir": "m",
-    "Kore": "f",
-    "Leda": "f",
-    "Orus": "m",
-    "Puck": "m",
-    "Zephyr": "f",
-}
+WOMEN = [
+    "Achernar", "Aoede", "Autonoe", "Callirrhoe", "Despina", "Erinome", "Gacrux", "Kore",
+    "Laomedeia", "Leda", "Pulcherrima", "Sulafat", "Vindemiatrix", "Zephyr",
+]  # fmt: skip
+MEN = [
+    "Achird", "Algenib", "Algieba", "Alnilam", "Charon", "Enceladus", "Fenrir", "Iapetus", "Orus",
+    "Puck", "Rasalgethi", "Sadachbia", "Sadaltager", "Schedar", "Umbriel", "Zubenelgenubi",
+]  # fmt: skip
+VOICES = WOMEN + MEN
 TEXT = (
     "The weather in Lisbon will be mostly sunny this weekend, with highs around twenty six "
     "degrees. On Saturday, expect a light breeze from the north; Sunday may bring a few clouds in "
@@ -139,10 +138,26 @@ def test_other_scripts_are_spoken(text: str) -> None:
 
 
 def test_voices_differ_in_pitch() -> None:
-    pitches = {name: pitch(voice.synthesize("Mamma, lull a llama.", voice=name)) for name in VOICES}
-    assert all(70 < pitches[name] < 150 for name, sex in VOICES.items() if sex == "m")
-    assert all(150 < pitches[name] < 280 for name, sex in VOICES.items() if sex == "f")
+    names = ["Aoede", "Charon", "Fenrir", "Kore", "Leda", "Orus", "Puck", "Zephyr"]
+    pitches = {name: pitch(voice.synthesize("Mamma, lull a llama.", voice=name)) for name in names}
+    assert all(70 < pitches[name] < 150 for name in names if name in MEN)
+    assert all(150 < pitches[name] < 280 for name in names if name in WOMEN)
     assert all(b > 1.03 * a for a, b in itertools.pairwise(sorted(pitches.values())))
+
+
+def test_no_two_voices_are_alike() -> None:
+    vowel = {name: voice.synthesize("a", voice=name)[:, 0] for name in MEN + WOMEN}
+    assert len({samples.tobytes() for samples in vowel.values()}) == 30
+    zero_crossings = {
+        name: float(np.mean(np.abs(np.diff(np.sign(samples.astype(int)))))) / 2
+        for name, samples in vowel.items()
+    }
+    assert len(set(zero_crossings.values())) > 25
+    assert all(
+        voice._speaker(man).pitch < 150 < voice._speaker(woman).pitch
+        for man in MEN
+        for woman in WOMEN
+    )
 
 
 def test_an_unknown_voice_is_the_same_in_every_process() -> None:

@@ -177,3 +177,24 @@ def test_a_missing_file_is_found_before_anything_runs(tmp_path: Path, name: str)
 @pytest.mark.parametrize("source", [TextSource(lines=["a"]), TextSource(path="-")])
 def test_what_needs_no_file_is_not_checked_for_one(source: TextSource) -> None:
     assert Graph({"text": source, "out": Collect()}, ["text -> out"]).check() == []
+
+
+@pytest.mark.parametrize("last", ["q", "Quit", " EXIT  "])
+async def test_a_word_ends_the_input(last: str) -> None:
+    source = TextSource(lines=["a", "please quit", last, "b"], ends_on=["q", "quit", "exit"])
+    assert await texts_of(source) == ["a", "please quit"]
+
+
+async def test_no_word_ends_the_input_unless_it_is_asked_for() -> None:
+    assert await texts_of(TextSource(lines=["a", "quit", "b"])) == ["a", "quit", "b"]
+
+
+async def test_a_word_ends_standard_input_though_it_stays_open(typist: IO[bytes]) -> None:
+    typist.write(b"a\nQUIT\nb\n")
+    source = TextSource(path="-", ends_on=["quit"])
+    assert await texts_of(source) == ["a"]
+
+
+async def test_it_ends_at_once_though_lines_have_pauses() -> None:
+    _, report = await frames_of(TextSource(lines=["a", "q"], pause_ms=1500, ends_on=["q"]))
+    assert report.seconds == pytest.approx(0)

@@ -7,7 +7,21 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pipeline import SECOND, Graph, ProcessorFailure, Run, Source, Speaker, Transcript
+from pipeline import (
+    SECOND,
+    Code,
+    CodeResult,
+    Gap,
+    Graph,
+    Grounding,
+    ProcessorFailure,
+    Run,
+    Source,
+    Speaker,
+    Thought,
+    Transcript,
+    WebPage,
+)
 from pipeline.testing import Given, feed
 from processors.text.transcription import TranscriptionSink
 
@@ -124,4 +138,38 @@ async def test_what_is_unfinished_at_the_end_is_written_and_marked(tmp_path: Pat
         ("Hello.", False),
         ("What time", True),
         ("It is", True),
+    ]
+
+
+async def test_what_else_happened_stands_between_the_utterances(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    pages = (WebPage("https://example.com/a", "A"), WebPage("https://example.com/b"))
+    frames = [
+        said("What is 6 times 7?", pts=0, end=SECOND),
+        Thought("I multiply.", pts=1_000_600_000),
+        said("It", speaker=Speaker.MODEL, pts=2 * SECOND, final=False),
+        Code("print(6 * 7)", "PYTHON", pts=2 * SECOND),
+        CodeResult("42\n", pts=2 * SECOND),
+        CodeResult("no", failed=True, pts=2 * SECOND),
+        Grounding(("six", "seven"), pages, pts=3 * SECOND),
+        said("It is 42.", speaker=Speaker.MODEL, pts=2 * SECOND, end=4 * SECOND),
+        Gap(1_250_000_000, pts=5 * SECOND),
+    ]
+    await feed(TranscriptionSink(str(path)), frames)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"speaker": "user", "text": "What is 6 times 7?", "start": 0.0, "end": 1.0},
+        {"thought": "I multiply.", "at": 1.001},
+        {"code": "print(6 * 7)", "language": "PYTHON", "at": 2.0},
+        {"code_output": "42\n", "failed": False, "at": 2.0},
+        {"code_output": "no", "failed": True, "at": 2.0},
+        {
+            "searched": ["six", "seven"],
+            "pages": [
+                {"title": "A", "uri": "https://example.com/a"},
+                {"title": "", "uri": "https://example.com/b"},
+            ],
+            "at": 3.0,
+        },
+        {"speaker": "model", "text": "It is 42.", "start": 2.0, "end": 4.0},
+        {"gap": 1.25, "speaker": "user", "at": 5.0},
     ]

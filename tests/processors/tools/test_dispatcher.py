@@ -318,6 +318,40 @@ async def test_waiting_for_a_turn_does_not_count() -> None:
     assert all("output" in response for response in responses.values())
 
 
+async def test_a_function_can_have_a_limit_of_its_own() -> None:
+    tools = dispatcher(sleep, thread_of_coroutine, timeout_s=0.5, timeouts={"sleep": 3})
+    asked = [call(sleep, "1"), call(thread_of_coroutine, "2", a=1)]
+    results, _ = await run(tools, Given(asked))
+    assert {(result.pts, result.response["error"]) for result in results} == {
+        (3 * SECOND, "sleep took more than 3 s"),
+        (SECOND // 2, "thread_of_coroutine took more than 0.5 s"),
+    }
+
+
+# --- in the background ---
+
+
+@pytest.mark.parametrize("scheduling", ["when_idle", "interrupt", "silent"])
+async def test_a_function_in_the_background_is_declared_and_answered_as_such(
+    scheduling: Any,
+) -> None:
+    tools = dispatcher(work, thread_of_coroutine, background={"work": scheduling})
+    asked = [call(work, "1"), call(thread_of_coroutine, "2", a=1)]
+    declared, *results = await feed(tools, asked)
+    assert isinstance(declared, ToolsDeclared)
+    behaviors = {each["name"]: each.get("behavior") for each in declared.declarations}
+    assert behaviors == {"work": "NON_BLOCKING", "thread_of_coroutine": None}
+    schedulings = {r.id: r.scheduling for r in results if isinstance(r, ToolResult)}
+    assert schedulings == {"1": scheduling, "2": None}
+
+
+async def test_what_goes_wrong_in_the_background_is_answered_too() -> None:
+    tools = dispatcher(sleep, timeout_s=1, background={"sleep": "silent"})
+    (result,), _ = await run(tools, Given([call(sleep)]))
+    assert result.scheduling == "silent"
+    assert "took more than" in result.response["error"]
+
+
 # --- withdrawal ---
 
 stopped: list[str] = []
@@ -519,3 +553,39 @@ def test_a_file_that_is_not_there_is_found_by_check(tmp_path: Path) -> None:
 def test_two_functions_of_one_name_are_found_by_check(file: Path) -> None:
     (finding,) = findings(str(file), f"{file}:add")
     assert 'two functions are named "add"' in finding
+
+
+@pytest.mark.parametrize(
+    ("settings", "finding"),
+    [
+        ({"timeouts": {"ad": 1}}, 'timeouts: there is no function "ad"; did you mean "add"?'),
+        (
+            {"background": {"negated": "silent"}},
+            'background: there is no function "negated"; did you mean "negate"?',
+        ),
+        (
+            {"background": {"xyz": "silent"}},
+            'background: there is no function "xyz"; there are: add, negate',
+        ),
+    ],
+)
+def test_settings_for_functions_that_are_not_there_are_found_by_check(
+    file: Path, settings: dict[str, Any], finding: str
+) -> None:
+    tools = ToolDispatcher([str(file)], **settings)
+    found = Graph({"calls": Given([]), "tools": tools}, ["calls -> tools"]).check()
+    assert [str(each) for each in found] == [f'error[environment] "tools": {finding}']
+
+
+@pytest.mark.parametrize(
+    ("settings", "fit"),
+    [
+        ({"timeouts": {"add": 0}}, False),
+        ({"timeouts": {"add": 0.1}}, True),
+        ({"background": {"add": "later"}}, False),
+        ({"background": {"add": "when_idle"}}, True),
+    ],
+)
+def test_settings_for_single_functions(settings: dict[str, Any], fit: bool) -> None:
+    _, problems = convert(ToolDispatcher, {"functions": ["module"], **settings}, Path())
+    assert (problems == []) == fit

@@ -1,0 +1,365 @@
+"""Sessions on one process of the local Live API, while everyone's microphone is on.
+
+Every session sends 20 ms of audio each 20 ms, in the spelling of the official SDK: a second of
+speech in each turn, and silence, in which it is answered. Measured while all of them are on: the
+server's processor time; over the whole run: how late its messages are. Counted: whole answers.
+Not measured: the network and the clients, which write frames that were made beforehand.
+
+    python -m benchmarks.local_live_api --sessions 200 --turns 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import time
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import anyio
+import anyio.lowlevel
+import msgspec
+import numpy as np
+from msgspec import Struct
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.frames import Frame, Opcode
+
+SESSIONS, TURNS = 200, 3
+RATE, FRAME_S = 16_000, 0.02
+BEFORE, SPEECH, TURN = 25, 50, 250
+"""In frames: the silence before the speech, the speech, and the whole of a turn."""
+SILENCE_MS = 500
+"""How long the server is told to wait for more speech."""
+OVER = BEFORE + SPEECH + int(SILENCE_MS / 1000 / FRAME_S) - 1
+"""The frame with which the user's turn is over."""
+LEAD = 1.0
+"""Seconds from connecting to the first audio."""
+PACE = 5
+"""How much faster than it is spoken the server sends its speech."""
+ANSWER = "One two three four five six."
+SETUP = {
+    "model": "models/gemini-live-2.5-flash-preview",
+    "generationConfig": {"responseModalities": ["AUDIO"]},
+    "realtimeInputConfig": {"automatic_activity_detection": {"silence_duration_ms": SILENCE_MS}},
+}
+
+
+def microphone() -> list[bytes]:
+    """A turn of audio as masked websocket frames, ready to be written."""
+    t = np.arange(SPEECH * FRAME_S * RATE) / RATE
+    buzz = sum((np.sin(2 * np.pi * 140 * k * t) / k for k in range(1, 12)), np.zeros_like(t))
+    samples = np.zeros(int(TURN * FRAME_S * RATE), "<i2")
+    first = int(BEFORE * FRAME_S * RATE)
+    samples[first : first + len(t)] = 5000 * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * t)) * buzz
+    frames = []
+    for part in np.split(samples, TURN):
+        data = urlsafe_b64encode(part.tobytes()).decode()
+        message = {"realtime_input": {"audio": {"data": data, "mime_type": "audio/pcm;rate=16000"}}}
+        frames.append(Frame(Opcode.TEXT, json.dumps(message).encode()).serialize(mask=True))
+    return frames
+
+
+# --- the server, in a process of its own ---
+
+
+class Times(NamedTuple):
+    """Of a process, in seconds since some moment."""
+
+    wall: float
+    processor: float
+    kept_waiting: float
+
+
+def serve_until_told(pipe: Connection, sessions: int, turns: int) -> None:
+    """Serve, say where, and then the times so far as often as asked."""
+    from processors.local_live_api.server import serve
+    from processors.local_live_api.switches import Switches
+
+    def tell() -> None:
+        while pipe.recv():
+            pipe.send(Times(time.perf_counter(), time.process_time(), _kept_waiting()))
+
+    async def run(scenario: Path) -> None:
+        switches = Switches(sessions=sessions, pace=PACE)
+        async with serve(scenario=scenario, switches=switches) as server:
+            pipe.send(server.url)
+            await anyio.to_thread.run_sync(tell)
+
+    with TemporaryDirectory() as folder:
+        scenario = Path(folder) / "scenario.yaml"
+        turn = {"expect": "speech", "then": [{"say": ANSWER}]}
+        scenario.write_bytes(msgspec.yaml.encode({"turns": [turn] * turns}))
+        anyio.run(run, scenario)
+
+
+def _kept_waiting() -> float:
+    """Seconds for which the main thread was ready and had no processor; Linux tells."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return math.nan
+
+
+class ServerProcess:
+    """A running server, seen from here."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self.url: str = pipe.recv()
+
+    def times(self) -> Times:
+        """Those so far."""
+        self._pipe.send(True)
+        times: Times = self._pipe.recv()
+        return times
+
+
+@contextmanager
+def server_process(sessions: int, turns: int) -> Iterator[ServerProcess]:
+    """Run a server for so many sessions, which answers so many turns of each."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=serve_until_told, args=(theirs, sessions, turns))
+    process.start()
+    theirs.close()
+    try:
+        yield ServerProcess(ours)
+        ours.send(False)
+        process.join(30)
+    finally:
+        process.kill()
+        process.join()
+
+
+# --- the clients ---
+
+
+class Blob(Struct):
+    """Audio; the base64 is enough to count it by."""
+
+    data: str
+
+
+class Part(Struct, rename="camel"):
+    """A part of an answer."""
+
+    inline_data: Blob | None = None
+
+
+class ModelTurn(Struct, frozen=True):
+    """A piece of an answer."""
+
+    parts: list[Part] = []
+
+
+class Content(Struct, frozen=True, rename="camel"):
+    """What is looked at in a server message."""
+
+    model_turn: ModelTurn = ModelTurn()
+    turn_complete: bool = False
+
+
+class Message(Struct, rename="camel"):
+    """A server message."""
+
+    server_content: Content = Content()
+
+
+class Session:
+    """One connection, and what was measured on it, in seconds."""
+
+    def __init__(self) -> None:
+        self.connection: ClientConnection | None = None
+        self.setup = 0.0
+        self.over_at = 0.0
+        """When the end of the user's turn was sent last."""
+        self.answers: list[int] = []
+        """Characters of audio in each whole answer."""
+        self.waits: list[float] = []
+        """From the end of the user's turn to the answer."""
+        self.lateness: list[float] = []
+        """Of each piece of an answer, relative to its most timely piece."""
+        self._pieces: list[tuple[float, int]] = []
+
+    async def run(self, url: str, opens: float) -> None:
+        """Connect at this time, and listen until the connection is closed."""
+        await anyio.sleep(max(0.0, opens - time.perf_counter()))
+        headers = {"x-goog-api-key": "benchmark"}
+        connection = await connect(
+            url,
+            additional_headers=headers,
+            proxy=None,
+            compression=None,
+            ping_interval=None,
+            open_timeout=None,
+        )
+        began = time.perf_counter()
+        await connection.send(json.dumps({"setup": SETUP}))
+        await connection.recv()
+        self.setup = time.perf_counter() - began
+        self.connection = connection
+        decoder = msgspec.json.Decoder(Message)
+        async for data in connection:
+            now = time.perf_counter()
+            content = decoder.decode(data).server_content
+            for part in content.model_turn.parts:
+                if part.inline_data is not None:
+                    self._pieces.append((now, len(part.inline_data.data)))
+            if content.turn_complete:
+                self._answered()
+
+    def _answered(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if not pieces:
+            return
+        self.waits.append(pieces[0][0] - self.over_at)
+        ahead, before = [], 0
+        for arrived, length in pieces:
+            spoken = before * 3 / 4 / 2 / 24_000  # base64 of 16-bit samples
+            ahead.append(arrived - spoken / PACE)
+            before += length
+        self.lateness += [moment - min(ahead) for moment in ahead]
+        self.answers.append(before)
+
+
+async def speak(
+    sessions: list[Session], starts: list[float], began: float, turns: int
+) -> list[float]:
+    """Write everyone's audio in time, from one task; how late each write was, in seconds.
+
+    starts: when each begins, in seconds after `began`, over the length of a turn.
+    """
+    frames, total = microphone(), turns * TURN
+    order = sorted(range(len(sessions)), key=lambda number: starts[number] % FRAME_S)
+    late = []
+    for period in range(total + TURN):
+        await anyio.lowlevel.checkpoint()  # lets the listeners run even if it is late all the time
+        for number in order:
+            frame = period - int(starts[number] / FRAME_S)
+            if not 0 <= frame < total:
+                continue
+            due = began + starts[number] + frame * FRAME_S
+            if (early := due - time.perf_counter()) > 0:
+                await anyio.sleep(early)
+            session = sessions[number]
+            if session.connection is None:  # the server is late: this turn will lack an answer
+                continue
+            session.connection.transport.write(frames[frame % TURN])
+            now = time.perf_counter()
+            late.append(now - due)
+            if frame % TURN == OVER:
+                session.over_at = now
+    return late
+
+
+# --- the measurement ---
+
+
+class Load(Struct):
+    """What was measured; times in seconds."""
+
+    sessions: int
+    core: float
+    """The server's share of a processor core while all sessions are on."""
+    kept_waiting: float
+    """The share of time in which it could have worked but others had the processor: if it is not
+    small, the figures tell more of the others."""
+    client_core: float
+    per_message: float
+    """The server's processor time for each message sent to it, its answers included; too little
+    if it falls behind."""
+    messages: float
+    """Sent to it in a second."""
+    setups: list[float]
+    waits: list[float]
+    lateness: list[float]
+    writes: list[float]
+    answered: int
+    expected: int
+
+
+async def load(server: ServerProcess, count: int, turns: int) -> Load:
+    """Run so many sessions of so many turns."""
+    looks: list[tuple[Times, float]] = []
+
+    async def watch() -> None:
+        """Look at the processor when everyone is on, and before anyone leaves."""
+        for seconds in (LEAD + TURN * FRAME_S, (turns - 1) * TURN * FRAME_S):
+            await anyio.sleep(seconds)
+            times = await anyio.to_thread.run_sync(server.times)
+            looks.append((times, time.process_time()))
+
+    sessions = [Session() for _ in range(count)]
+    starts = [TURN * FRAME_S * number / count for number in range(count)]
+    began = time.perf_counter() + LEAD
+    async with anyio.create_task_group() as group:
+        for session, start in zip(sessions, starts, strict=True):
+            group.start_soon(session.run, server.url, began + start - LEAD)
+        group.start_soon(watch)
+        writes = await speak(sessions, starts, began, turns)
+        async with anyio.create_task_group() as leaving:
+            for session in sessions:
+                if session.connection is not None:
+                    leaving.start_soon(session.connection.close)
+        group.cancel_scope.cancel()
+
+    (first, own_first), (last, own_last) = looks
+    wall, used = last.wall - first.wall, last.processor - first.processor
+    messages = count / FRAME_S
+    answers = Counter(length for session in sessions for length in session.answers)
+    return Load(
+        sessions=count,
+        core=used / wall,
+        client_core=(own_last - own_first) / wall,
+        kept_waiting=(last.kept_waiting - first.kept_waiting) / wall,
+        per_message=used / wall / messages,
+        messages=messages,
+        setups=[session.setup for session in sessions if session.connection],
+        waits=[wait for session in sessions for wait in session.waits],
+        lateness=[moment for session in sessions for moment in session.lateness],
+        writes=writes,
+        answered=max(answers.values(), default=0),
+        expected=count * turns,
+    )
+
+
+def spread(seconds: list[float]) -> str:
+    """Median, p99 and maximum."""
+    points = np.percentile(seconds or [math.nan], [50, 99, 100])
+    return "".join(f"{1000 * value:9.2f} ms" for value in points)
+
+
+def main(sessions: int = SESSIONS, turns: int = TURNS) -> Load:
+    """Print the table; return the figures."""
+    with server_process(sessions, turns) as server:
+        figures = anyio.run(load, server, sessions, turns)
+    print(f"\nLocal Live API, {sessions} sessions with their microphones on, {turns} turns each")
+    print(f"  {'server: share of a core':32} {figures.core:9.1%}")
+    print(f"  {'server: kept waiting by others':32} {figures.kept_waiting:9.1%}")
+    print(f"  {'server: per message sent to it':32} {figures.per_message * 1e6:9.1f} us")
+    print(f"  {'messages sent to it per second':32} {figures.messages:9.0f}")
+    print(f"  {'a core would hold, if linear':32} {sessions / figures.core:9.0f} sessions")
+    print(f"  {'whole answers':32} {figures.answered:9} of {figures.expected}")
+    print(f"  {'late: median, p99, maximum':32}")
+    print(f"    {'setupComplete after setup':30} {spread(figures.setups)}")
+    print(f"    {'answer after the end of a turn':30} {spread(figures.waits)}")
+    print(f"    {'audio, against its pace':30} {spread(figures.lateness)}")
+    print(f"    {'(the clients themselves)':30} {spread(figures.writes)}")
+    print(f"  {'(the clients: share of a core)':32} {figures.client_core:9.1%}")
+    return figures
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sessions", type=int, default=SESSIONS)
+    parser.add_argument("--turns", type=int, default=TURNS, help="at least 2, of 5 s each")
+    chosen = parser.parse_args()
+    main(chosen.sessions, chosen.turns)

@@ -1,0 +1,386 @@
+"""A conversation between a graph and the service: one run of the Live transport."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+from anyio import EndOfStream, WouldBlock
+from anyio.streams.memory import MemoryObjectReceiveStream
+from msgspec.structs import replace
+
+from pipeline import (
+    SECOND,
+    AudioFrame,
+    Code,
+    CodeResult,
+    Context,
+    Frame,
+    Gap,
+    Grounding,
+    ImageFrame,
+    Inbox,
+    Instruction,
+    Interruption,
+    Outbox,
+    PipelineError,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+    TextFrame,
+    Thought,
+    ToolCall,
+    ToolCallCancelled,
+    ToolResult,
+    ToolsDeclared,
+    Transcript,
+    TurnEnded,
+    TurnStarted,
+    Usage,
+)
+from processors.live_api.backends import Backend
+from processors.live_api.capabilities import context_window
+from processors.live_api.connection import LiveApiError
+from processors.live_api.handle_keeper import HandleKeeper
+from processors.live_api.handles import HandleFile
+from processors.live_api.input import InputSide, system_turn
+from processors.live_api.intake import Intake
+from processors.live_api.limit import session_slot
+from processors.live_api.link import Link
+from processors.live_api.messages import SessionResumptionConfig, encode_setup
+from processors.live_api.models import find_model
+from processors.live_api.patience import Patience
+from processors.live_api.recording import Recorder
+from processors.live_api.session import Resumption, Session
+from processors.live_api.settings import Options
+from processors.live_api.setup import Wishes, build_setup, full_instruction
+from processors.live_api.tools import collect_declarations
+
+UNREAD_FRAMES = 4096
+TOOL_SECONDS = 3600.0
+"""A tool has a time limit of its own; this is for one that never answers."""
+PAUSE = SECOND
+"""The service wants to be told when audio pauses for longer than this."""
+MOVE_WITHIN = 60 * SECOND
+"""A new instruction waits no longer than this for the end of a turn."""
+
+Takes = (
+    AudioFrame
+    | ImageFrame
+    | TextFrame
+    | SpeechStarted
+    | SpeechEnded
+    | ToolResult
+    | ToolsDeclared
+    | Instruction
+)
+Gives = (
+    AudioFrame
+    | TextFrame
+    | Transcript
+    | TurnStarted
+    | TurnEnded
+    | ToolCall
+    | ToolCallCancelled
+    | Thought
+    | Code
+    | CodeResult
+    | Grounding
+    | Gap
+    | SessionEvent
+    | Usage
+    | Interruption
+)
+
+
+class Conversation:
+    """Passes the graph's frames to the service and the service's to the graph.
+
+    resolve: address and credentials of the service, asked before each connection.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        wishes: Wishes,
+        context: Context,
+        inbox: Inbox[Takes],
+        outbox: Outbox[Gives],
+        resolve: Callable[[], Awaitable[Backend]],
+        recorder: Recorder | None,
+    ) -> None:
+        self._options = options
+        self._wishes = wishes
+        self._context = context
+        self._inbox = inbox
+        self._outbox = outbox
+        self._declarations: list[dict[str, Any]] = []
+        self._background: set[str] = set()
+        """Functions that run beside the conversation."""
+        self._tools_ended = False
+        self._intake = Intake(int(options.reconnect.hold_s * SECOND))
+        self._typed: deque[TextFrame | Instruction] = deque()
+        """Lines that wait until the model has finished."""
+        self._sign_of_life = anyio.Event()
+        self._finished = anyio.Event()
+        self._pause_due = 0
+        self._patience = Patience(options.patience_s)
+        self._keeper: HandleKeeper | None = None
+        self._session = self._new_session()
+        self._input = self._new_input()
+        self._link = Link(
+            self._session,
+            kind=options.kind or "",
+            resolve=resolve,
+            setup=self._setup_message,
+            deliver=self._deliver,
+            changed=self._show_life,
+            nudge=self._nudge,
+            reconnect=options.reconnect,
+            stall=options.stall,
+            context=context,
+            recorder=recorder,
+            ca_file=options.ca_file,
+        )
+
+    async def run(self) -> None:
+        """Talk until the input has ended and everything is answered. Raises LiveApiError."""
+        inbox, session = self._inbox, self._session
+        declarations, early = await collect_declarations(inbox)
+        self._declarations = declarations + self._options.functions
+        self._background = {
+            declared["name"]
+            for declared in self._declarations
+            if declared.get("behavior") == "NON_BLOCKING" and "name" in declared
+        }
+        async with session_slot(self._options.account, self._options.limit):
+            if self._keeper is not None:
+                await self._keeper.restore()
+            self._queue, passing = anyio.create_memory_object_stream[Frame](UNREAD_FRAMES)
+            async with passing, anyio.create_task_group() as group:
+                group.start_soon(_pass_on, passing, self._outbox)
+                failure: BaseExceptionGroup[PipelineError] | None = None
+                async with self._queue:
+                    try:
+                        await self._converse(early)
+                    except* PipelineError as error:
+                        failure = error
+                    await self._pass(session.finish(self._context.now()))
+            if failure is not None:  # what came before has been passed on
+                raise failure
+
+    async def _converse(self, early: Sequence[Takes]) -> None:
+        async with anyio.create_task_group() as connected:
+            connected.start_soon(self._link.run)
+            connected.start_soon(self._type)
+            if self._keeper is not None:
+                connected.start_soon(self._keeper.run)
+            await self._talk(early)
+            connected.start_soon(self._send_late)
+            await self._wait_for_answers()
+            connected.cancel_scope.cancel()
+
+    def _new_session(self) -> Session:
+        options, resumption = self._options, self._options.resumption
+        session = Session(
+            self._context.new_turn,
+            Resumption(resumption is not None, bool(resumption and resumption.transparent)),
+            keep=int(options.reconnect.hold_s * SECOND),
+            window=None if self._wishes.compression else context_window(options.model or ""),
+        )
+        session.dialogue.transcribed = self._wishes.transcribe.user
+        if resumption is not None and resumption.file is not None:
+            file = HandleFile(Path(resumption.file), options.model or "")
+            self._keeper = HandleKeeper(file, session, self._context.log)
+        return session
+
+    def _new_input(self) -> InputSide:
+        options = self._options
+        by_moving = options.kind == "gemini_api"
+        if self._inbox.count_givers(Instruction) and by_moving and options.resumption is None:
+            raise LiveApiError(
+                "the Gemini API takes a new instruction only on a new connection: "
+                "switch resumption on, with `resumption: {}`"
+            )
+        vad = self._wishes.vad
+        known = find_model(options.model or "")
+        return InputSide(
+            self._session,
+            automatic=vad is None or vad.automatic,
+            realtime_text=not known.content if known else options.realtime_text,
+            image_every=int(options.image_interval_s * SECOND),
+            instruct=self._move_to_instruct if by_moving else self._instruct,
+        )
+
+    def _setup_message(self, backend: Backend, resumption: SessionResumptionConfig | None) -> bytes:
+        setup = build_setup(backend.model, self._wishes, self._declarations)
+        setup.session_resumption = resumption
+        return encode_setup(setup, self._options.setup)
+
+    def _instruct(self, text: str) -> None:
+        """Change the instruction where the service takes it in mid-session."""
+        self._wishes = replace(self._wishes, instruction=text)
+        full = full_instruction(text, self._wishes.speak_only)
+        self._session.send(system_turn(full))
+
+    def _move_to_instruct(self, text: str) -> None:
+        """Change the instruction with the setup of the next connection."""
+        self._wishes = replace(self._wishes, instruction=text)
+        self._session.move_by(self._context.now() + MOVE_WITHIN)
+        self._link.reschedule()
+
+    async def _nudge(self) -> None:
+        self._input.nudge()
+        await self._link.transmit()
+
+    # --- to the service ---
+
+    async def _talk(self, early: Sequence[Takes]) -> None:
+        """Send the input, until it ends; tell the service when audio pauses or ends."""
+        for earlier in early:
+            await self._send(earlier)
+        while True:
+            frame: Takes | None = None
+            try:
+                with anyio.move_on_after(self._seconds_to_wait()) as waiting:
+                    frame = await self._inbox.receive()
+            except EndOfStream:
+                break
+            if frame is not None:
+                await self._send(frame)
+            elif waiting.cancelled_caught:
+                await self._while_waiting()
+        if self._input.image_due() is not None:
+            self._input.send_due_image(1 << 62)
+        if self._input.streaming:
+            self._input.pause()
+        await self._link.transmit()
+
+    def _seconds_to_wait(self) -> float:
+        """For the next frame, until something has to be done without one."""
+        pause = self._pause_due if self._input.streaming else None
+        due = [at for at in (self._input.image_due(), pause) if at is not None]
+        now = self._context.now()
+        return min((max(0.0, (at - now) / SECOND) for at in due), default=math.inf)
+
+    async def _while_waiting(self) -> None:
+        soon = self._context.now() + 1_000_000
+        self._input.send_due_image(soon)
+        if self._input.streaming and self._pause_due <= soon:
+            self._input.pause()
+        await self._link.transmit()
+
+    async def _type(self) -> None:
+        """Send the lines that wait, each when the one before it has been answered."""
+        while True:
+            self._finished = anyio.Event()
+            asks = self._typed and isinstance(self._typed[0], TextFrame)
+            if self._typed and not (asks and self._is_answering()):
+                await self._take(self._typed.popleft())
+            else:
+                await self._finished.wait()
+
+    def _is_answering(self) -> bool:
+        """Whether the model has to finish first.
+
+        Sound alone may be silence, and asks nothing; a function in the background holds up nobody.
+        """
+        dialogue = self._session.dialogue
+        calls = (call for call in dialogue.pending.values() if call.name not in self._background)
+        return bool(dialogue.turn or dialogue.asked or any(calls))
+
+    async def _send(self, frame: Takes) -> None:
+        if self._typed and isinstance(frame, Instruction):
+            self._typed.append(frame)  # in the order in which they came
+        elif self._options.typed == "wait" and isinstance(frame, TextFrame):
+            self._typed.append(frame)
+            self._finished.set()
+        else:
+            await self._take(frame)
+
+    async def _take(self, frame: Takes) -> None:
+        if isinstance(frame, AudioFrame):
+            await self._wait_for_room(frame)
+            self._pause_due = self._context.now() + PAUSE
+        self._patience.renew(self._context.now())
+        learned = self._input.take(frame, self._context.now())
+        if learned:
+            await self._pass(learned)
+        await self._link.transmit()
+
+    async def _wait_for_room(self, frame: AudioFrame) -> None:
+        while not self._session.ready:
+            life = self._sign_of_life
+            wait = self._intake.wait(self._session.waiting_media, self._context.now())
+            if wait == 0:
+                self._intake.taken(frame.duration)
+                return
+            with anyio.move_on_after(math.inf if wait is None else wait / SECOND):
+                await life.wait()
+        self._intake.connected()
+
+    async def _send_late(self) -> None:
+        async for frame in self._inbox.late():
+            await self._send(frame)
+            self._show_life()  # from here on it is for the service to react
+        self._tools_ended = True
+        self._show_life()
+
+    # --- from the service ---
+
+    async def _deliver(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self._patience.saw(frame, self._context.now())
+            if isinstance(frame, Interruption):
+                await self._outbox.send(frame)
+            else:
+                await self._pass([frame])
+            if isinstance(frame, SessionEvent) and frame.kind == "context-low":
+                self._context.log.warning(
+                    "the context window is nearly full (%s); `compression: {}` would keep the "
+                    "conversation going",
+                    frame.detail,
+                )
+
+    async def _pass(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            try:
+                self._queue.send_nowait(frame)
+            except WouldBlock:
+                await self._queue.send(frame)
+
+    def _show_life(self) -> None:
+        self._sign_of_life.set()
+        self._sign_of_life = anyio.Event()
+        if self._typed:
+            self._finished.set()
+
+    async def _wait_for_answers(self) -> None:
+        """After the input has ended: until the service owes nothing, or no longer reacts."""
+        session = self._session
+        self._patience.renew(self._context.now())
+        while session.busy or self._typed or not session.begun:
+            life = self._sign_of_life
+            dialogue = session.dialogue
+            patience = (self._patience.ends(dialogue.playhead) - self._context.now()) / SECOND
+            if dialogue.pending and self._inbox.count_givers(ToolResult) and not self._tools_ended:
+                patience = max(patience, TOOL_SECONDS)
+            if not session.ready:  # the link has a limit of its own
+                patience = math.inf
+            with anyio.move_on_after(max(0.0, patience)) as scope:
+                await life.wait()
+            if scope.cancelled_caught:
+                self._context.log.warning(
+                    "no sign of the service for %g s: leaving", self._options.patience_s
+                )
+                return
+
+
+async def _pass_on(frames: MemoryObjectReceiveStream[Frame], outbox: Outbox[Gives]) -> None:
+    """Waits for the graph where it must, so that the reader never does."""
+    async for frame in frames:
+        await outbox.send(cast(Gives, frame))

@@ -1,0 +1,46 @@
+"""What pieces of the model's output hold, as frames that do not know yet where they belong."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from pipeline import AudioFrame, Code, CodeResult, Grounding, Speaker, WebPage
+from processors.live_api.messages import (
+    Blob,
+    CodeExecutionResult,
+    ExecutableCode,
+    GroundingMetadata,
+)
+
+OUTPUT_RATE = 24_000
+OUTCOME_OK = "OUTCOME_OK"
+_RATE = re.compile(r"rate=(\d+)")
+
+
+def read_audio(blob: Blob) -> AudioFrame | None:
+    """Sound; None where the bytes are something else. Half a sample at the end is left out."""
+    if not blob.mime_type.startswith("audio/pcm"):
+        return None
+    rate = _RATE.search(blob.mime_type)
+    samples = np.frombuffer(blob.data, "<i2", len(blob.data) // 2).reshape(-1, 1)
+    return AudioFrame(samples, int(rate[1]) if rate else OUTPUT_RATE, Speaker.MODEL)
+
+
+def read_code(code: ExecutableCode) -> Code:
+    """Code that the service runs."""
+    return Code(code.code, code.language)
+
+
+def read_result(result: CodeExecutionResult) -> CodeResult:
+    """What became of it."""
+    return CodeResult(result.output, result.outcome != OUTCOME_OK)
+
+
+def read_grounding(metadata: GroundingMetadata) -> Grounding:
+    """Searches and web pages; other kinds of sources are left out."""
+    pages = (chunk.web for chunk in metadata.grounding_chunks if chunk.web)
+    return Grounding(
+        tuple(metadata.web_search_queries), tuple(WebPage(page.uri, page.title) for page in pages)
+    )

@@ -1,0 +1,138 @@
+"""The settings of a session, in groups, as they stand in a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from pipeline import OutputPath
+
+Milliseconds = Annotated[int, Meta(ge=0, le=10_000)]
+Seconds = Annotated[float, Meta(gt=0)]
+Sensitivity = Literal["high", "low"]
+
+
+class ServiceVad(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the service finds the user's turns.
+
+    automatic: by itself; false leaves it to a VAD gate in the graph. silence_ms: silence that ends
+    a turn. prefix_ms: speech that it takes to begin one. start_sensitivity, end_sensitivity: how
+    readily. interrupts: whether the user's speech cuts the model short. covers: what belongs to a
+    turn, `activity`, `all` input, or `activity_and_video`.
+    """
+
+    automatic: bool = True
+    silence_ms: Milliseconds | None = None
+    prefix_ms: Milliseconds | None = None
+    start_sensitivity: Sensitivity | None = None
+    end_sensitivity: Sensitivity | None = None
+    interrupts: bool = True
+    covers: Literal["activity", "all", "activity_and_video"] | None = None
+
+
+class ResumptionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A session that outlives its connections.
+
+    transparent: the service tells which messages it has, so that each is sent exactly once; Vertex
+    only. file: keeps the handle, so that a program that is started again goes on with the same
+    conversation, as long as the service remembers it.
+    """
+
+    transparent: bool = False
+    file: OutputPath | None = None
+
+
+class Compression(Struct, frozen=True, forbid_unknown_fields=True):
+    """The oldest turns are dropped when the context grows over `trigger` tokens, down to `target`.
+
+    Left out, the service decides: 80 % of its window, and half of that.
+    """
+
+    trigger: Annotated[int, Meta(ge=1)] | None = None
+    target: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Thinking(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much the model thinks before it speaks.
+
+    budget: tokens; 0 is off, -1 leaves it to the model. level: for the models of 2026. show: gives
+    the thoughts as frames.
+    """
+
+    budget: Annotated[int, Meta(ge=-1)] | None = None
+    level: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
+    show: bool = False
+
+
+class Transcribe(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is transcribed, and hints for it.
+
+    user, model: whether their words come as transcripts. languages: BCP-47 codes that are likely.
+    vocabulary: names and terms.
+    """
+
+    user: bool = True
+    model: bool = True
+    languages: list[str] = []
+    vocabulary: Annotated[list[str], Meta(max_length=1000)] = []
+
+
+class Reconnect(Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens when a connection ends before the conversation does.
+
+    for_s: seconds of failing attempts before it is given up; 0 for no second attempt at all.
+    first_s, longest_s: the pauses between attempts grow from one to the other, with chance in them.
+    hold_s: seconds of sound that are kept meanwhile, and until the service has confirmed them.
+    """
+
+    for_s: Annotated[float, Meta(ge=0)] = 60.0
+    first_s: Seconds = 0.5
+    longest_s: Seconds = 10.0
+    hold_s: Seconds = 30.0
+
+
+class Stall(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do when the model owes an answer and says nothing for `after_s` seconds.
+
+    then: `resume` on a new connection, `nudge` it to answer, or `fail`.
+    """
+
+    after_s: Seconds = 20.0
+    then: Literal["resume", "nudge", "fail"] = "resume"
+
+
+class Limit(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many sessions of this process the service sees at a time.
+
+    sessions: at most. when_full: `wait` for another to end, or `refuse`.
+    """
+
+    sessions: Annotated[int, Meta(ge=1)] = 10
+    when_full: Literal["wait", "refuse"] = "wait"
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How a conversation is held, as far as the setup message does not say it.
+
+    kind: whose rules apply; None at an address of which nothing is known. model: as configured.
+    account: whose sessions are counted together. setup: raw fields for the setup message.
+    realtime_text: whether typed text is streamed to a model of which nothing is known.
+    typed: whether a typed line waits for the model to finish.
+    """
+
+    kind: Literal["vertex", "gemini_api"] | None
+    model: str | None
+    account: str
+    functions: list[dict[str, Any]]
+    resumption: ResumptionSettings | None
+    reconnect: Reconnect
+    stall: Stall | None
+    limit: Limit
+    image_interval_s: float
+    setup: dict[str, Any]
+    ca_file: Path | None
+    patience_s: float
+    realtime_text: bool
+    typed: Literal["wait", "interrupt"]

@@ -156,8 +156,9 @@ class Dialogue:
         asks_again: even what has been answered in full, if the turn is not complete.
         """
         if self.turn and self.generated and not asks_again:
-            yield from self._finish_transcripts(interrupted=False)
-            yield TurnEnded(False, pts=now, turn=self.turn)
+            if not self._cut:
+                yield from self._finish_transcripts(interrupted=False)
+            yield TurnEnded(self._cut, pts=now, turn=self.turn)
         elif self.turn:
             if self._user and self._user[0].answered and self._user[0].said:
                 yield from self._finish_user()

@@ -164,7 +164,11 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             if not target.startswith("https://"):
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+                file, _, heading = target.partition("#")
+                there = page.parent / file
+                assert there.exists(), f"{page.name}: {target}"
+                titles = re.findall(r"^#+ (.*)", there.read_text(), re.MULTILINE) if heading else []
+                assert not heading or heading in {t.lower().replace(" ", "-") for t in titles}
 
 
 def test_every_built_in_processor_is_in_the_docs() -> None:

@@ -310,6 +310,9 @@ class Conversation:
         learned = self._input.take(frame, self._context.now())
         if learned:
             await self._pass(learned)
+        warning = self._session.context_warning(self._context.now())
+        if warning is not None:
+            await self._deliver([warning])
         await self._link.transmit()
 
     async def _wait_for_room(self, frame: AudioFrame) -> None:

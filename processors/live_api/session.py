@@ -48,6 +48,8 @@ IN_FLIGHT = SECOND
 MOST_REPEATS = 3
 MOST_REFUSALS = 8
 """Of a handle: then it is taken to be dead."""
+AUDIO_TOKENS, IMAGE_TOKENS = 25, 258
+"""A second of sound, and a picture, as documented."""
 CONTEXT_LOW = 0.8
 """Of the context window: time for a warning."""
 
@@ -125,6 +127,11 @@ class Session:
     """A silence was dealt with, and nothing has been said or asked since."""
     _totals: Counter[str] = field(default_factory=Counter)
     _warned: bool = False
+    _context: int = 0
+    """Tokens at the last count."""
+    _sent_s: float = 0.0
+    _images: int = 0
+    """Sound in seconds, and pictures, since then."""
 
     def __post_init__(self) -> None:
         self.dialogue = Dialogue(self.new_turn)
@@ -203,7 +210,7 @@ class Session:
 
     def _lose_context(self, now: int) -> Iterator[Frame]:
         """The next connection begins a session that knows nothing of this one."""
-        self._warned = False
+        self._warned, self._context, self._sent_s, self._images = False, 0, 0.0, 0
         self._buffer.forget("answer")
         yield from self.dialogue.forget_calls(now)
 
@@ -241,11 +248,13 @@ class Session:
     def send_audio(self, frame: AudioFrame, blob: Blob) -> None:
         """Sound of the user's."""
         self.dialogue.audio_sent(frame)
+        self._sent_s += frame.duration / SECOND
         message = ClientMessage(realtime_input=RealtimeInput(audio=blob))
         self._buffer.add(Kept(message, "media", frame.pts, frame.duration))
 
     def send_image(self, frame: ImageFrame) -> None:
         """A picture."""
+        self._images += 1
         blob = Blob(mime_type=frame.mime_type, data=frame.data)
         message = ClientMessage(realtime_input=RealtimeInput(video=blob))
         self._buffer.add(Kept(message, "media", frame.pts))
@@ -255,6 +264,17 @@ class Session:
         kind: Kind = "answer" if message.tool_response is not UNSET else "words"
         self._stalled = False
         self._buffer.add(Kept(message, kind, pts))
+
+    def context_warning(self, now: int) -> SessionEvent | None:
+        """Once, when the context window is nearly full: by the last count, and by what was sent
+        since at the documented rates."""
+        if self.window is None or self._warned:
+            return None
+        used = self._context + int(self._sent_s * AUDIO_TOKENS) + self._images * IMAGE_TOKENS
+        if used <= self.window * CONTEXT_LOW:
+            return None
+        self._warned = True
+        return SessionEvent("context-low", f"{used} of {self.window} tokens", pts=now)
 
     def next(self, now: int) -> ClientMessage | Gap | None:
         """What to send next on the open connection; None when there is nothing.
@@ -353,11 +373,11 @@ class Session:
         total = usage.total_token_count
         turn = self._last_turn
         yield Usage(prompt, response, total, dict(self._totals), pts=now, turn=turn)
-        context = sum(prompt.values()) + sum(response.values())
-        if self.window is not None and not self._warned and context > self.window * CONTEXT_LOW:
-            self._warned = True
-            detail = f"{context} of {self.window} tokens"
-            yield SessionEvent("context-low", detail, pts=now)
+        self._context = sum(prompt.values()) + sum(response.values())
+        self._sent_s, self._images = 0.0, 0
+        warning = self.context_warning(now)
+        if warning is not None:
+            yield warning
 
 
 LEFT = Ending(1000, "", "resume", "left for another connection")

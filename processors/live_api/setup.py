@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
+import msgspec
 from msgspec import Struct
 
+from pipeline import SettingError
 from processors.live_api.messages import (
     AutomaticActivityDetection,
     Content,
@@ -81,6 +83,18 @@ def build_setup(model: str, wishes: Wishes, declarations: Sequence[dict[str, Any
         context_window_compression=_compression(wishes.compression),
         proactivity=ProactivityConfig(proactive_audio=True) if wishes.proactive else None,
     )
+
+
+def check_raw(fields: dict[str, Any]) -> None:
+    """Raise SettingError for raw fields whose values the schema does not allow.
+
+    Fields that it does not know may be newer than it, and pass.
+    """
+    try:
+        msgspec.convert({"model": "", **fields}, Setup, strict=False)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).replace("`", "").partition(" - at $.")
+        raise SettingError(f"setup.{where}: {what}", setting="setup") from None
 
 
 def full_instruction(instruction: str | None, speak_only: str | None) -> str:

@@ -30,7 +30,7 @@ from processors.live_api.settings import (
     Thinking,
     Transcribe,
 )
-from processors.live_api.setup import Wishes
+from processors.live_api.setup import Wishes, check_raw
 from processors.local_live_api.switches import Switches
 
 BackendName = Literal["gemini_api", "vertex", "local", "local_vertex"]
@@ -196,6 +196,7 @@ class LiveApi(Duplex):
         kind = self._kind
         if kind is not None:
             check_wishes(self.wishes, self.resumption, kind, self._model_name or "")
+        check_raw(self.setup or {})
         if self.backend == "gemini_api":
             backends.gemini_api(self.model, self.url)
         for path in (self.record, self.resumption and self.resumption.file):

@@ -767,3 +767,16 @@ TestAtLeastOnce = AtLeastOnce.TestCase
 TestTransparent.settings = settings(max_examples=100, stateful_step_count=40)
 TestTransparentAndShort.settings = TestTransparent.settings
 TestAtLeastOnce.settings = TestTransparent.settings
+
+
+def test_pictures_without_an_answer_count_towards_the_context_window(wire: Wire) -> None:
+    wire.session.window = 32_768
+    picture = ImageFrame(b"x")
+    for _ in range(101):
+        wire.session.send_image(picture)
+        assert wire.session.context_warning(0) is None
+    wire.session.send_image(picture)
+    warning = wire.session.context_warning(0)
+    assert warning is not None
+    assert (warning.kind, warning.detail) == ("context-low", "26316 of 32768 tokens")
+    assert wire.session.context_warning(0) is None

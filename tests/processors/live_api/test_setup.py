@@ -1,14 +1,16 @@
 """From settings to the setup message, as JSON."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from pipeline import SettingError
 from processors.live_api.messages import ClientMessage, encode
 from processors.live_api.settings import Compression, ServiceVad, Thinking, Transcribe
-from processors.live_api.setup import Wishes, build_setup, full_instruction
+from processors.live_api.setup import Wishes, build_setup, check_raw, full_instruction
 
 WEATHER = {
     "name": "get_weather",
@@ -183,3 +185,24 @@ def test_the_users_turns_can_be_left_to_a_gate() -> None:
 )
 def test_what_belongs_to_a_turn(covers: Any, coverage: str) -> None:
     assert setup(vad=ServiceVad(covers=covers))["realtimeInputConfig"]["turnCoverage"] == coverage
+
+
+# --- raw fields ---
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"explicitVadSignal": "perhaps"}, "setup.explicitVadSignal"),
+        ({"safetySettings": [{"threshold": 3}]}, "setup.safetySettings"),
+        ({"generationConfig": {"candidateCount": "many"}}, "setup.generationConfig.candidateCount"),
+    ],
+)
+def test_raw_fields_have_the_types_of_the_schema(fields: dict[str, Any], where: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(where)) as raised:
+        check_raw(fields)
+    assert raised.value.setting == "setup"
+
+
+def test_raw_fields_that_are_newer_than_the_schema_pass() -> None:
+    check_raw({"brandNew": {"a": 1}, "labels": {"team": "a"}, "explicitVadSignal": True})

@@ -38,7 +38,7 @@ LIVE_API = [
     {"messages.setup", "messages.server"},
     {"messages.client"},
     {"messages"},
-    {"models", "settings", "utterance", "endings", "patience", "parts"},
+    {"models", "settings", "utterance", "endings", "patience", "parts", "tokens"},
     {"setup", "dialogue", "replay", "backoff"},
     {"capabilities", "session"},
     {"input", "intake"},

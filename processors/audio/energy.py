@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 
 import numpy as np
 
@@ -39,7 +38,7 @@ class EnergyDetector:
         self._level = 0.0
         self._muted = True
         self._floor: float | None = None
-        self._minima: deque[float] = deque(maxlen=BLOCKS)
+        self._minima: tuple[float, ...] = ()
         self._block_minimum = math.inf
         self._windows = 0
         self._speech = False
@@ -88,7 +87,7 @@ class EnergyDetector:
         self._block_minimum = min(self._block_minimum, self._level)
         self._windows += 1
         if self._windows % BLOCK_WINDOWS == 0:
-            self._minima.append(self._block_minimum)
+            self._minima = (*self._minima, self._block_minimum)[-BLOCKS:]
             self._block_minimum = math.inf
         lowest = min(self._block_minimum, *self._minima, self._level)
         return lowest if lowest < floor else floor + RISE * (lowest - floor)

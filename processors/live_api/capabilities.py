@@ -36,7 +36,9 @@ def _problems(
         yield SettingError("a voice makes no sense with modality: text", setting="voice")
     if resumption is not None and resumption.transparent and backend == "gemini_api":
         yield SettingError(
-            "the Gemini API has no transparent resumption", setting="resumption", hint="use vertex"
+            "the Gemini API has no transparent resumption",
+            setting="resumption",
+            hint="use backend: vertex, or backend: local_vertex to try it",
         )
     if backend == "vertex" and wishes.google_search and wishes.code_execution:
         yield SettingError(

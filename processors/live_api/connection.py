@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
+    InvalidHeader,
     InvalidStatus,
     InvalidURI,
     SecurityError,
@@ -108,10 +109,11 @@ def _problem(error: Exception, where: str) -> ConnectError:
     if not isinstance(error, OSError | InvalidHandshake):
         return ConnectError(f"cannot connect to {where}: no such address", passing=False)
     status = error.response.status_code if isinstance(error, InvalidStatus) else None
-    lasting = isinstance(error, ssl.SSLCertVerificationError | SecurityError)
+    lasting = isinstance(error, ssl.SSLCertVerificationError | SecurityError | InvalidHeader)
     passing = status in PASSING if status else not lasting
+    why = f"invalid {error.name} header" if isinstance(error, InvalidHeader) else error
     return ConnectError(
-        f"cannot connect to {where}: {error}", passing=passing, answered=status is not None
+        f"cannot connect to {where}: {why}", passing=passing, answered=status is not None
     )
 
 

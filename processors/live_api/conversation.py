@@ -58,6 +58,7 @@ from processors.live_api.recording import Recorder
 from processors.live_api.session import Resumption, Session
 from processors.live_api.settings import Options
 from processors.live_api.setup import Wishes, build_setup, full_instruction
+from processors.live_api.tokens import TokenCount
 from processors.live_api.tools import collect_declarations
 
 UNREAD_FRAMES = 4096
@@ -157,7 +158,7 @@ class Conversation:
             for declared in self._declarations
             if declared.get("behavior") == "NON_BLOCKING" and "name" in declared
         }
-        async with session_slot(self._options.account, self._options.limit):
+        async with session_slot(self._options.account, self._options.limit, self._context.log):
             if self._keeper is not None:
                 await self._keeper.restore()
             self._queue, passing = anyio.create_memory_object_stream[Frame](UNREAD_FRAMES)
@@ -186,11 +187,12 @@ class Conversation:
 
     def _new_session(self) -> Session:
         options, resumption = self._options, self._options.resumption
+        window = None if self._wishes.compression else context_window(options.model or "")
         session = Session(
             self._context.new_turn,
             Resumption(resumption is not None, bool(resumption and resumption.transparent)),
             keep=int(options.reconnect.hold_s * SECOND),
-            window=None if self._wishes.compression else context_window(options.model or ""),
+            tokens=TokenCount(window),
         )
         session.dialogue.transcribed = self._wishes.transcribe.user
         if resumption is not None and resumption.file is not None:
@@ -207,6 +209,11 @@ class Conversation:
                 "switch resumption on, with `resumption: {}`"
             )
         vad = self._wishes.vad
+        marks = self._inbox.count_givers(SpeechStarted)
+        if vad is not None and not vad.automatic and not marks:
+            raise LiveApiError(
+                "with `vad: {automatic: false}` a `vad_gate` before it has to mark the user's turns"
+            )
         known = find_model(options.model or "")
         return InputSide(
             self._session,
@@ -278,8 +285,7 @@ class Conversation:
         """Send the lines that wait, each when the one before it has been answered."""
         while True:
             self._finished = anyio.Event()
-            asks = self._typed and isinstance(self._typed[0], TextFrame)
-            if self._typed and not (asks and self._is_answering()):
+            if self._typed and not self._is_answering():
                 await self._take(self._typed.popleft())
             else:
                 await self._finished.wait()
@@ -294,8 +300,8 @@ class Conversation:
         return bool(dialogue.turn or dialogue.asked or any(calls))
 
     async def _send(self, frame: Takes) -> None:
-        if self._typed and isinstance(frame, Instruction):
-            self._typed.append(frame)  # in the order in which they came
+        if isinstance(frame, Instruction):  # it would cut the answer short
+            self._typed.append(frame)
         elif self._options.typed == "wait" and isinstance(frame, TextFrame):
             self._typed.append(frame)
             self._finished.set()
@@ -310,7 +316,7 @@ class Conversation:
         learned = self._input.take(frame, self._context.now())
         if learned:
             await self._pass(learned)
-        warning = self._session.context_warning(self._context.now())
+        warning = self._session.tokens.warning(self._context.now())
         if warning is not None:
             await self._deliver([warning])
         await self._link.transmit()
@@ -377,9 +383,10 @@ class Conversation:
             with anyio.move_on_after(max(0.0, patience)) as scope:
                 await life.wait()
             if scope.cancelled_caught:
-                self._context.log.warning(
-                    "no sign of the service for %g s: leaving", self._options.patience_s
-                )
+                silent = f"no sign of the service for {self._options.patience_s:g} s"
+                if self._typed:
+                    raise LiveApiError(f"{silent}: {len(self._typed)} typed lines were never sent")
+                self._context.log.warning("%s: leaving", silent)
                 return
 
 

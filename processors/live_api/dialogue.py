@@ -175,6 +175,11 @@ class Dialogue:
             self._user[0].stale = True
         self.turn, self._cut, self._more, self.generated = 0, False, False, False
 
+    def ask_again(self) -> None:
+        """What was asked has not been answered yet, whatever has come."""
+        self._expect_answer()
+        self.asked = True
+
     def give_up(self) -> None:
         """The turn under way will not be asked for again: what has come is all there is."""
         self.generated = True

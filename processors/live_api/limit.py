@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,7 +29,9 @@ _accounts: RunVar[dict[str, _Account]] = RunVar("live_api_sessions")
 
 
 @asynccontextmanager
-async def session_slot(account: str, limit: Limit) -> AsyncIterator[None]:
+async def session_slot(
+    account: str, limit: Limit, log: logging.Logger | None = None
+) -> AsyncIterator[None]:
     """Hold one of the sessions of an account; wait for it, or raise TooManySessionsError."""
     try:
         accounts = _accounts.get()
@@ -42,6 +45,9 @@ async def session_slot(account: str, limit: Limit) -> AsyncIterator[None]:
                 f"{own.open} sessions are open already, and no more than {limit.sessions} are "
                 "allowed: see the setting `limit`"
             )
+        if log is not None:
+            log.warning("waiting for one of %d sessions to end: see the setting `limit`", own.open)
+            log = None
         await own.left.wait()
     own.open += 1
     try:

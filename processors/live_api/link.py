@@ -321,9 +321,8 @@ class Link:
             raise LiveApiError(
                 f"no connection for {failing:.0f} s, {session.failures} attempts: {what}"
             )
-        if decision.planned:
-            return
-        kept = "" if session.handle else ", without the conversation so far"
-        self._context.log.warning("%s: connecting again%s", what, kept)
+        if not decision.planned:
+            kept = "" if session.handle else ", without the conversation so far"
+            self._context.log.warning("%s: connecting again%s", what, kept)
         if decision.pause:
             await anyio.sleep(pause(session.failures, self._reconnect, self._random))

@@ -16,7 +16,7 @@ from processors.live_api.messages import (
 
 OUTPUT_RATE = 24_000
 OUTCOME_OK = "OUTCOME_OK"
-_RATE = re.compile(r"rate=(\d+)")
+_RATE = re.compile(r"rate=0*([1-9]\d*)")
 
 
 def read_audio(blob: Blob) -> AudioFrame | None:

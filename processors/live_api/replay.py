@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
+from msgspec import UNSET
+
 from pipeline import SECOND
-from processors.live_api.messages import ClientMessage
+from processors.live_api.messages import ActivityStart, ClientMessage, RealtimeInput
 
-Kind = Literal["media", "words", "answer"]
-"""`media` may be given up when there is too much of it; `answer` is that of a function."""
-KINDS: tuple[Kind, ...] = ("media", "words", "answer")
+Kind = Literal["media", "words", "answer", "start", "end"]
+"""`media` may be given up when there is too much of it; `answer` is that of a function; `start` and
+`end` mark what the user says where the service does not find that out itself."""
+KINDS: tuple[Kind, ...] = ("media", "words", "answer", "start", "end")
 
+ACTIVITY_START = ClientMessage(realtime_input=RealtimeInput(activity_start=ActivityStart()))
 PICTURE = SECOND // 10
 """What a picture counts as: its bytes are those of some seconds of sound."""
 
@@ -61,6 +65,18 @@ class Kept:
             self.messages -= received
 
 
+def kind_of(message: ClientMessage) -> Kind:
+    """What a message is that is no media."""
+    realtime = message.realtime_input
+    if message.tool_response is not UNSET:
+        return "answer"
+    if realtime is UNSET:
+        return "words"
+    if realtime.activity_start is not None:
+        return "start"
+    return "words" if realtime.activity_end is None else "end"
+
+
 class ReplayBuffer:
     """Messages in the order in which the service is to have them.
 
@@ -78,6 +94,7 @@ class ReplayBuffer:
         self._weight = 0
         self._waiting_media = 0
         self._number = 0
+        self._active = False
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._unsent)
@@ -105,6 +122,8 @@ class ReplayBuffer:
         if kept.weight:
             while self._weight + kept.weight > self._limit and self._give_up():
                 pass
+        if kept.kind in ("start", "end"):
+            self._active = kept.kind == "start"
         self._unsent.append(kept)
         self._weight += kept.weight
         self._waiting_media += kept.weight
@@ -132,6 +151,12 @@ class ReplayBuffer:
         self._waiting_media = self._weight
         for kept in self._unsent:
             kept.number = kept.sent = 0
+
+    def begin_activity(self) -> None:
+        """The next connection knows nothing of an activity that was under way: begin it anew."""
+        marks = (kept.kind for kept in self if kept.kind in ("start", "end"))
+        if next(marks, "end" if self._active else "start") == "end":
+            self._unsent.appendleft(Kept(ACTIVITY_START, "start"))
 
     def confirm(self, number: int) -> None:
         """The service has everything up to this number of the present connection."""

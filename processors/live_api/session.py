@@ -7,12 +7,9 @@ on the run's clock.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
-
-from msgspec import UNSET
 
 from pipeline import (
     SECOND,
@@ -21,37 +18,36 @@ from pipeline import (
     Gap,
     ImageFrame,
     SessionEvent,
+    TurnEnded,
     TurnStarted,
-    Usage,
 )
 from processors.live_api.dialogue import Dialogue
 from processors.live_api.endings import Ending, ending_of
 from processors.live_api.messages import (
     Blob,
     ClientMessage,
-    ModalityTokenCount,
     RealtimeInput,
     ServerMessage,
     SessionResumptionConfig,
     SessionResumptionUpdate,
-    UsageMetadata,
     parse_duration,
 )
-from processors.live_api.replay import Kept, Kind, ReplayBuffer
+from processors.live_api.replay import Kept, ReplayBuffer, kind_of
+from processors.live_api.tokens import TokenCount
 
 MARGIN = 2 * SECOND
 """How long before its announced end a connection is left at the latest."""
 SETTLED = 10 * SECOND
 """A connection that held for so long was no failure."""
+AT_ONCE = SECOND
+"""One that was to be left so soon was."""
+QUIET = 5 * SECOND
+"""After a turn: what was asked by then has been answered."""
 IN_FLIGHT = SECOND
 """What was sent so shortly before a handle came may not be in the state that it stands for."""
 MOST_REPEATS = 3
 MOST_REFUSALS = 8
 """Of a handle: then it is taken to be dead."""
-AUDIO_TOKENS, IMAGE_TOKENS = 25, 258
-"""A second of sound, and a picture, as documented."""
-CONTEXT_LOW = 0.8
-"""Of the context window: time for a warning."""
 
 State = Literal["closed", "opening", "open", "leaving"]
 
@@ -96,8 +92,7 @@ class Session:
     resumption: Resumption = field(default_factory=lambda: Resumption())
     keep: int = 30 * SECOND
     """How much sound is kept that the service has not confirmed, or that waits to be sent."""
-    window: int | None = None
-    """Tokens of the context window, if the session ends when it is full."""
+    tokens: TokenCount = field(default_factory=TokenCount)
     handle: str | None = None
     """The latest that is good for resuming."""
     dialogue: Dialogue = field(init=False)
@@ -118,6 +113,10 @@ class Session:
     _heard_at: int = 0
     _asked: int = 0
     """How many messages of this connection the model's turn answers: those sent before it began."""
+    _doubtful: int = 0
+    """How many messages a turn may answer that began right after a resume."""
+    _settles: int | None = None
+    """When that is certain."""
     _last_turn: int = 0
     _repeats: int = 0
     """How often in a row a turn was cut off by a planned move."""
@@ -125,13 +124,6 @@ class Session:
     """How often in a row the handle was refused without a word on why."""
     _stalled: bool = False
     """A silence was dealt with, and nothing has been said or asked since."""
-    _totals: Counter[str] = field(default_factory=Counter)
-    _warned: bool = False
-    _context: int = 0
-    """Tokens at the last count."""
-    _sent_s: float = 0.0
-    _images: int = 0
-    """Sound in seconds, and pictures, since then."""
 
     def __post_init__(self) -> None:
         self.dialogue = Dialogue(self.new_turn)
@@ -165,6 +157,7 @@ class Session:
         self.connections += 1
         self._opened_at = self._heard_at = now
         self._deadline, self._leaving, self._asked = None, False, 0
+        self._doubtful, self._settles = 0, None
         self._resumed = self.handle is not None
         if not self.resumption.wanted:
             return None
@@ -180,10 +173,12 @@ class Session:
         ending = LEFT if self._leaving else ending_of(code, reason)
         was_open = self.ready
         self.state = "closed"
+        self._settle(now)
         self._do_not_repeat_for_ever()
         self._buffer.disconnected()
         frames = list(self.dialogue.cut_off(now, asks_again=self.resumption.transparent))
-        settled = was_open and (self._leaving or now - self._opened_at >= SETTLED)
+        settled = was_open and now - self._opened_at >= (AT_ONCE if self._leaving else SETTLED)
+        self._leaving = False
         self.failures = 0 if settled else self.failures + 1
         remedy = ending.remedy
         if remedy == "fresh":
@@ -197,6 +192,8 @@ class Session:
             self._refusals = 0
         if self.handle is None and remedy != "stop":
             frames += self._lose_context(now)
+        if self.handle is None or not self.resumption.transparent:
+            self._buffer.begin_activity()
         pause = remedy == "retry" or not was_open or self.failures > 1
         return frames, Decision(remedy != "stop", pause, ending, code, reason)
 
@@ -210,7 +207,7 @@ class Session:
 
     def _lose_context(self, now: int) -> Iterator[Frame]:
         """The next connection begins a session that knows nothing of this one."""
-        self._warned, self._context, self._sent_s, self._images = False, 0, 0.0, 0
+        self.tokens.begin_anew()
         self._buffer.forget("answer")
         yield from self.dialogue.forget_calls(now)
 
@@ -248,33 +245,21 @@ class Session:
     def send_audio(self, frame: AudioFrame, blob: Blob) -> None:
         """Sound of the user's."""
         self.dialogue.audio_sent(frame)
-        self._sent_s += frame.duration / SECOND
+        self.tokens.sent(seconds=frame.duration / SECOND)
         message = ClientMessage(realtime_input=RealtimeInput(audio=blob))
         self._buffer.add(Kept(message, "media", frame.pts, frame.duration))
 
     def send_image(self, frame: ImageFrame) -> None:
         """A picture."""
-        self._images += 1
+        self.tokens.sent(images=1)
         blob = Blob(mime_type=frame.mime_type, data=frame.data)
         message = ClientMessage(realtime_input=RealtimeInput(video=blob))
         self._buffer.add(Kept(message, "media", frame.pts))
 
     def send(self, message: ClientMessage, pts: int = 0) -> None:
         """Anything else, which is never given up."""
-        kind: Kind = "answer" if message.tool_response is not UNSET else "words"
         self._stalled = False
-        self._buffer.add(Kept(message, kind, pts))
-
-    def context_warning(self, now: int) -> SessionEvent | None:
-        """Once, when the context window is nearly full: by the last count, and by what was sent
-        since at the documented rates."""
-        if self.window is None or self._warned:
-            return None
-        used = self._context + int(self._sent_s * AUDIO_TOKENS) + self._images * IMAGE_TOKENS
-        if used <= self.window * CONTEXT_LOW:
-            return None
-        self._warned = True
-        return SessionEvent("context-low", f"{used} of {self.window} tokens", pts=now)
+        self._buffer.add(Kept(message, kind_of(message), pts))
 
     def next(self, now: int) -> ClientMessage | Gap | None:
         """What to send next on the open connection; None when there is nothing.
@@ -303,25 +288,50 @@ class Session:
 
     def _received(self, message: ServerMessage, now: int) -> Iterator[Frame]:
         self._heard_at = now
+        self._settle(now)
         if message.setup_complete is not None:
             yield self._began(message.setup_complete.session_id, now)
         for frame in self.dialogue.received(message, now):
             self._stalled = False
-            if isinstance(frame, TurnStarted) and not self._may_be_old(now):
-                self._asked = self._buffer.sent
+            if isinstance(frame, TurnStarted):
+                self._turn_begins(now)
+            elif isinstance(frame, TurnEnded):
+                self._turn_ends(frame, now)
             self._last_turn = frame.turn or self._last_turn
             yield frame
         self._prune(message, now)
         if message.session_resumption_update is not None:
             self._updated(message.session_resumption_update, now)
         if message.usage_metadata is not None:
-            yield from self._used(message.usage_metadata, now)
+            yield self.tokens.used(message.usage_metadata, turn=self._last_turn, now=now)
+            warning = self.tokens.warning(now)
+            if warning is not None:
+                yield warning
         if message.go_away is not None:
             yield self._warned_of_end(message.go_away.time_left, now)
 
-    def _may_be_old(self, now: int) -> bool:
-        """Whether a turn may answer what the session was told on an earlier connection."""
-        return self._resumed and now - self._opened_at < IN_FLIGHT
+    def _turn_begins(self, now: int) -> None:
+        """Shortly after a resume it may still answer what an earlier connection was told."""
+        if self._resumed and now - self._opened_at < IN_FLIGHT:
+            self._doubtful = self._buffer.sent
+        else:
+            self._asked, self._doubtful = self._buffer.sent, 0
+        self._settles = None
+
+    def _turn_ends(self, turn: TurnEnded, now: int) -> None:
+        if not self._doubtful:
+            return
+        if turn.interrupted:  # maybe by the question itself, when it was sent again
+            self._doubtful = 0
+            self.dialogue.ask_again()
+        else:
+            self._settles = now + QUIET
+
+    def _settle(self, now: int) -> None:
+        """A doubtful turn that no other has followed for a while was the answer after all."""
+        if self._settles is not None and now >= self._settles:
+            self._buffer.confirm(self._doubtful)
+            self._doubtful, self._settles = 0, None
 
     def _began(self, session_id: str, now: int) -> SessionEvent:
         self.state, self._opened_at = "open", now
@@ -363,30 +373,5 @@ class Session:
         self._deadline = now + max(left - MARGIN, left // 2)
         return SessionEvent("go-away", time_left, pts=now)
 
-    def _used(self, usage: UsageMetadata, now: int) -> Iterator[Frame]:
-        prompt = _by_modality(usage.prompt_tokens_details, usage.prompt_token_count)
-        answered = usage.response_token_count or usage.candidates_token_count
-        details = usage.response_tokens_details or usage.candidates_tokens_details
-        response = _by_modality(details, answered)
-        self._totals.update(prompt)
-        self._totals.update(response)
-        total = usage.total_token_count
-        turn = self._last_turn
-        yield Usage(prompt, response, total, dict(self._totals), pts=now, turn=turn)
-        self._context = sum(prompt.values()) + sum(response.values())
-        self._sent_s, self._images = 0.0, 0
-        warning = self.context_warning(now)
-        if warning is not None:
-            yield warning
-
 
 LEFT = Ending(1000, "", "resume", "left for another connection")
-
-
-def _by_modality(counts: list[ModalityTokenCount], total: int) -> dict[str, int]:
-    """Tokens by modality; what the details leave out is `OTHER`."""
-    tokens: Counter[str] = Counter()
-    for count in counts:
-        tokens[count.modality] += count.token_count
-    tokens["OTHER"] += max(0, total - tokens.total())
-    return {modality: count for modality, count in tokens.items() if count}

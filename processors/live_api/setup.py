@@ -38,6 +38,14 @@ COVERAGE: dict[str, TurnCoverage] = {
     "all": "TURN_INCLUDES_ALL_INPUT",
     "activity_and_video": "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO",
 }
+OWNED = {
+    "model": "model",
+    "generationConfig.responseModalities": "modality",
+    "systemInstruction": "instruction",
+    "sessionResumption": "resumption",
+    "realtimeInputConfig.automaticActivityDetection.disabled": "vad",
+}
+"""What the transport itself has to know, and so must not come past it."""
 PIN = "RESPOND IN {0}. YOU MUST RESPOND UNMISTAKABLY IN {0}."
 """The wording with which the documentation pins a model to one language."""
 
@@ -90,6 +98,14 @@ def check_raw(fields: dict[str, Any]) -> None:
 
     Fields that it does not know may be newer than it, and pass.
     """
+    for path, setting in OWNED.items():
+        value: Any = fields
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None:
+            raise SettingError(
+                f"setup.{path} has a setting of its own: `{setting}`", setting="setup"
+            )
     try:
         msgspec.convert({"model": "", **fields}, Setup, strict=False)
     except msgspec.ValidationError as error:

@@ -225,7 +225,9 @@ class LiveApi(Duplex):
     async def lifespan(self) -> AsyncIterator[None]:
         require_asyncio()
         with contextlib.ExitStack() as stack:
-            self._recorder = stack.enter_context(Recorder(self.record)) if self.record else None
+            if self.record:
+                self._recorder = stack.enter_context(Recorder(self.record))
+                self.context.wrote(self.record)
             if not self._is_local:
                 yield
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import anyio
 from websockets.asyncio.server import ServerConnection
 
 from processors.local_live_api.endpoint import Endpoint
@@ -22,7 +23,16 @@ class Connection(ServerConnection):
     endpoint: Endpoint | None = None
     """What the client has dialled, once that is known."""
     posted: bytes | None = None
+    handling: anyio.CancelScope | None = None
+    """Around what is done with it, once it is open."""
     _held: bytes | None = b""
+
+    def break_off(self) -> None:
+        """End it now, in whatever state it is, without waiting for the client."""
+        if hasattr(self, "transport"):  # which comes a moment after the connection
+            self.transport.abort()
+        if self.handling is not None:
+            self.handling.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._held is None:

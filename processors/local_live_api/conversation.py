@@ -25,7 +25,7 @@ from processors.local_live_api.lifetime import Lifetime
 from processors.local_live_api.listener import Listener
 from processors.local_live_api.memory import Session
 from processors.local_live_api.refusal import RefusedError
-from processors.local_live_api.service import Service
+from processors.local_live_api.service import Service, log
 from processors.local_live_api.wire import decode_client, encode_server
 
 NO_CLOSE_FRAME = 1006
@@ -42,6 +42,7 @@ async def converse(
             await _Connection(socket, service, setup, session).run()
     except* RefusedError as group:
         refusal = _first(group, RefusedError)
+        log.info("closed a connection: %d %s", refusal.code, refusal.reason)
         await socket.close(refusal.code, refusal.reason)
     except* EndConnectionError as group:
         close = _first(group, EndConnectionError).close

@@ -83,7 +83,8 @@ def _begin(setup: Setup, service: Service, endpoint: Endpoint) -> Session:
     ear = Ear(setup.realtime_input_config, service.switches)
     if service.recogniser is not None:
         ear.keep_speech()
-    number = len(service.sessions.all) + 1
+    service.forget(anyio.current_time())
+    number = service.sessions.begun + 1
     memory = Memory(ear, instruction=text_of(setup.system_instruction), salt=number * SALT)
     if service.script is not None:
         service.found(service.script.check_setup(setup))

@@ -35,7 +35,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline import SettingError
+from pipeline import ConfigError, SettingError, read_yaml
 from processors.local_live_api.fault_kinds import (
     AnyFault,
     AtOnce,
@@ -91,14 +91,11 @@ class FaultFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_faults(path: str | Path) -> Faults:
-    """Faults from a YAML file, for one server. Raises SettingError with what is wrong."""
+    """Faults from a YAML file, for one server. Raises SettingError: what is wrong, and where."""
     try:
-        file = msgspec.yaml.decode(Path(path).read_bytes(), type=FaultFile)
-    except OSError as error:
-        raise SettingError(f"cannot read {path}: {error.strerror}", setting="faults") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        what = " ".join(str(error).replace("`", "").split())
-        raise SettingError(f"{path} is no list of faults: {what}", setting="faults") from None
+        file, _ = read_yaml(path, FaultFile)
+    except ConfigError as error:
+        raise SettingError(str(error), setting="faults") from None
     return Faults(file.faults, seed=file.seed)
 
 

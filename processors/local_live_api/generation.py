@@ -247,7 +247,8 @@ class Generation:
         speech = generation.speech_config if generation else None
         language = speech.language_code if speech else None
         return await to_thread.run_sync(
-            lambda: speak(text, voice=voice, language=language, rate=OUTPUT_RATE)
+            lambda: speak(text, voice=voice, language=language, rate=OUTPUT_RATE),
+            abandon_on_cancel=True,  # the user who interrupts does not wait for it
         )
 
     async def _playback(self) -> None:

@@ -42,6 +42,8 @@ class Ear:
     def __init__(self, config: RealtimeInputConfig | None, switches: Switches) -> None:
         self._detector: EnergyDetector | None = None
         self._rate: int | None = None
+        self._type: str | None = None
+        """The type that stated this rate last."""
         self._threshold_db = THRESHOLD_DB
         self._run_ms = 0
         self.speaking = False
@@ -81,7 +83,7 @@ class Ear:
     def copy(self) -> Ear:
         """As it is now, for a snapshot. The samples, which nothing changes, are shared."""
         snapshot = copy.copy(self)
-        snapshot._detector = copy.deepcopy(self._detector)
+        snapshot._detector = copy.copy(self._detector)  # all that it keeps is immutable
         snapshot._kept = copy.copy(self._kept)
         snapshot._utterances = copy.copy(self._utterances)
         return snapshot
@@ -162,6 +164,8 @@ class Ear:
             self._kept_samples = 0
 
     def _check_rate(self, audio: Blob) -> int:
+        if self._rate is not None and audio.mime_type == self._type:
+            return self._rate
         if not audio.mime_type.startswith("audio/pcm"):
             raise RefusedError(INVALID_ARGUMENT)
         stated = _RATE.search(audio.mime_type)
@@ -174,5 +178,5 @@ class Ear:
                 f"Sample rate changed from previously {self._rate} to {rate}, "
                 "which is not supported."
             )
-        self._rate = rate
+        self._rate, self._type = rate, audio.mime_type
         return rate

@@ -96,6 +96,8 @@ class Listener:
             images = sum(bool(part.inline_data) for part in turn.parts)
             memory.images += images
             if turn.role == "system":
+                if self._session.backend == "gemini-api":
+                    raise RefusedError(INVALID_ARGUMENT)
                 memory.instruction = text
             elif turn.role == "model":
                 self._take_typed()

@@ -22,6 +22,8 @@ from processors.local_live_api.switches import BackendName, Switches
 HANDLE_S: dict[BackendName, float] = {"vertex": 24 * 3600.0, "gemini-api": 2 * 3600.0}
 SNAPSHOTS = 256
 """Kept of one session; a handle that is older than these is not found."""
+REMEMBERED = 1_000
+"""Older sessions than the newest of these are forgotten once nobody can resume them."""
 
 
 class PendingCall(Struct, frozen=True):
@@ -137,11 +139,22 @@ class Sessions:
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
         self.all: list[Session] = []
+        self.begun = 0
+        """How many there have been."""
 
     def begin(self, memory: Memory, model: str, backend: BackendName, journal: bool) -> Session:
         session = Session(str(uuid.uuid4()), memory, model, backend, [] if journal else None)
         self.all.append(session)
+        self.begun += 1
         return session
+
+    def forget(self, now: float) -> list[Session]:
+        """Take out those that are too old, and return them."""
+        older = self.all[:-REMEMBERED]
+        gone = [s for s in older if not s.open and (not s.handles or self._expired(s, now))]
+        if gone:
+            self.all = [s for s in older if s not in gone] + self.all[-REMEMBERED:]
+        return gone
 
     def find(self, handle: str) -> Session:
         """The session that a handle leads to. Raises RefusedError."""
@@ -154,8 +167,7 @@ class Sessions:
         """Put a session back to what the handle stands for. Raises RefusedError."""
         if session.open:
             raise RefusedError("Internal error encountered.", INTERNAL)
-        good_for = self._switches.handle_s or HANDLE_S[session.backend]
-        if (now - session.ended) * self._switches.time_scale > good_for:
+        if self._expired(session, now):
             raise RefusedError("BidiGenerateContent session expired", POLICY)
         if model != session.model:
             raise RefusedError(INVALID_ARGUMENT)
@@ -167,3 +179,7 @@ class Sessions:
         session.open = True
         session.closed, session.replaced = anyio.Event(), anyio.Event()
         session.connections += 1
+
+    def _expired(self, session: Session, now: float) -> bool:
+        good_for = self._switches.handle_s or HANDLE_S[session.backend]
+        return (now - session.ended) * self._switches.time_scale > good_for

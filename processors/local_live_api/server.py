@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any, cast
+from weakref import WeakSet
 
+import anyio
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
@@ -36,6 +39,8 @@ from processors.local_live_api.switches import BackendName, Switches
 
 LARGEST_MESSAGE = 64 * 2**20
 UNREAD_FRAMES = 256
+FAREWELL_S = 1.0
+"""So long clients have to close their side when the server ends."""
 SIMULATION = "this is a simulation of the Gemini Live API"
 
 _quiet = logging.getLogger("local_live_api.websockets")
@@ -80,7 +85,10 @@ class LocalLiveApi:
 
     @property
     def sessions(self) -> list[Session]:
-        """Every session so far, with its memory, and its journal if that is kept."""
+        """Every session so far, with its memory, and its journal if that is kept.
+
+        Of more than 1,000, the oldest are forgotten when nobody can resume them any more.
+        """
         return self._service.sessions.all
 
     @property
@@ -152,32 +160,57 @@ async def serve(
         assert isinstance(connection, Connection)
         assert connection.endpoint is not None
         plan = faults.plan()
+        connection.handling = anyio.CancelScope()
         try:
-            async with faulty_socket(connection, plan) as socket:
-                if replayed is not None:
-                    await replayed.play(socket)
-                else:
-                    await converse(socket, service, connection.endpoint, plan)
+            with connection.handling:
+                async with faulty_socket(connection, plan) as socket:
+                    if replayed is not None:
+                        await replayed.play(socket)
+                    else:
+                        await converse(socket, service, connection.endpoint, plan)
         except Exception:
             log.exception("an error of the simulation itself ends a connection")
             raise
 
+    connections: WeakSet[Connection] = WeakSet()
+
+    def connect(*args: Any, **settings: Any) -> Connection:
+        connection = Connection(*args, **settings)
+        connections.add(connection)
+        return connection
+
     with ExitStack() as stack:
         certified = stack.enter_context(certificate()) if tls else None
-        async with serve_websocket(
+        server = await serve_websocket(
             handle,
             "127.0.0.1",
             port,
             process_request=admit,
-            create_connection=Connection,
+            create_connection=cast(type[Connection], connect),  # any callable will do
             ssl=certified.context if certified else None,
             compression=None,
             max_size=LARGEST_MESSAGE,
             max_queue=UNREAD_FRAMES,
             ping_interval=None,  # the service was never seen to ping
             logger=_quiet,
-        ) as server:
+        )
+        try:
             yield LocalLiveApi(server, service, backend or "gemini-api", certified, replayed)
+        finally:
+            await _take_leave(server, connections)
+
+
+async def _take_leave(server: Server, connections: Iterable[Connection]) -> None:
+    """Close all connections, but do not wait long for those that do not answer."""
+    server.close()
+    with anyio.CancelScope(shield=True):
+        try:
+            with anyio.move_on_after(FAREWELL_S):
+                await server.wait_closed()
+        finally:
+            for connection in list(connections):
+                connection.break_off()
+        await server.wait_closed()
 
 
 def _recogniser(phrases: Sequence[str]) -> Recogniser:

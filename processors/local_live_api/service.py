@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline import Finding
 from processors.local_live_api.endpoint import Endpoint
-from processors.local_live_api.memory import Sessions
+from processors.local_live_api.memory import Session, Sessions
 from processors.local_live_api.recognition import Recogniser
 from processors.local_live_api.refusal import INTERNAL, RefusedError
 from processors.local_live_api.scenario import Script
@@ -38,6 +39,8 @@ class Service:
     tokens: TokenStore = field(default_factory=TokenStore)
     sessions: Sessions = field(init=False)
     _open: dict[str, int] = field(default_factory=dict)
+    _left_behind: list[Finding] = field(default_factory=list)
+    """What forgotten sessions did not come to."""
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.switches)
@@ -62,10 +65,17 @@ class Service:
 
     def left_over(self) -> list[Finding]:
         """What of the scenario no session came to."""
+        return self._left_behind + self._left_over_by(self.sessions.all)
+
+    def forget(self, now: float) -> None:
+        """Forget old sessions, but not what they leave over."""
+        self._left_behind += self._left_over_by(self.sessions.forget(now))
+
+    def _left_over_by(self, sessions: Iterable[Session]) -> list[Finding]:
         if self.script is None:
             return []
         findings = []
-        for session in self.sessions.all:
+        for session in sessions:
             memory = session.memory
             cut_short = list(memory.cut_short)
             if memory.unfinished:

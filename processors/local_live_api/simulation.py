@@ -31,7 +31,8 @@ def simulate(*, switches: Sequence[str], phrases: Sequence[str], **settings: Any
         for finding in error.findings:
             click.echo(str(finding), err=True)
     except SettingError as error:
-        click.echo(f"error: {error}{f'; {error.hint}' if error.hint else ''}", err=True)
+        said = str(error) if "error[" in str(error) else f"error: {error}"  # a place comes first
+        click.echo(f"{said}{f'; {error.hint}' if error.hint else ''}", err=True)
     except OSError as error:
         click.echo(f"error: cannot listen on port {settings['port']}: {error.strerror}", err=True)
     return WRONG_INPUT
@@ -44,7 +45,10 @@ def read_switches(texts: Sequence[str]) -> Switches:
         name, separator, value = text.partition("=")
         if not separator:
             raise SettingError(f"--switch {text}: write NAME=VALUE")
-        values[name] = yaml.safe_load(value)
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SettingError(f"--switch {text}: the value is no valid YAML") from None
     try:
         return msgspec.convert(values, Switches)
     except msgspec.ValidationError as error:

@@ -86,8 +86,11 @@ def speak(
     key = (text, voice, language, rate, chosen)
     utterance = _KEPT.get(key)
     if utterance is None:
-        utterance = _spoken(text, voice, language, rate, chosen)
-        _KEPT.put(key, utterance)
+        with _MAKING[hash(key) % len(_MAKING)]:  # many sessions may say the same at a time
+            utterance = _KEPT.get(key)
+            if utterance is None:
+                utterance = _spoken(text, voice, language, rate, chosen)
+                _KEPT.put(key, utterance)
     return utterance
 
 
@@ -123,6 +126,7 @@ class _Cache:
 
 
 _KEPT = _Cache()
+_MAKING = [threading.Lock() for _ in range(64)]
 _BLACK = rf"\S(?:.{{0,{PASSAGE - 2}}}\S)?"
 _PASSAGE = re.compile(  # to the end of the text, or else of a sentence, or else of a word
     rf"\s*(?:{_BLACK}(?=\s*\Z)|{_BLACK}(?<=[.!?])(?=\s)|{_BLACK}(?<=[\u3002\uff01\uff1f])"

@@ -131,6 +131,20 @@ async def test_an_address_that_is_none_is_one_clear_message(url: str) -> None:
     assert message.endswith(": no such address")
 
 
+@pytest.mark.parametrize("key", ["two\nlines", "caf\u00e9 \u20ac"])
+async def test_a_key_that_cannot_be_sent_is_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", key)
+
+    async def answer(wire: Wire) -> None:
+        raise AssertionError("it has connected")
+
+    async with service(answer) as (url, _):
+        message = await fails(User(HELLO), LiveApi("gemini_api", url=url))
+    assert message.endswith("invalid x-goog-api-key header")
+
+
 async def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The key is for the service, not for whomever an answer names."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)

@@ -885,13 +885,16 @@ class Sense:
             assert self.open_calls.issuperset(frame.ids)
             self.open_calls.difference_update(frame.ids)
         elif isinstance(frame, Transcript):
-            self.check_line(frame)
+            self.check_line(frame, now)
         else:
             assert isinstance(frame, TextFrame | Thought | Code | CodeResult | Grounding)
             assert frame.turn == self.turn
 
-    def check_line(self, line: Transcript) -> None:
-        """Each utterance grows until its one final line; these come as they were said."""
+    def check_line(self, line: Transcript, now: int) -> None:
+        """Each utterance grows until its one final line; these come as they were said.
+
+        What has not begun to sound yet may be overtaken.
+        """
         utterance = (line.speaker, line.pts)
         if not line.final:
             self.growing[utterance] = line.text
@@ -900,7 +903,7 @@ class Sense:
         assert utterance in self.growing
         assert line.pts <= line.end
         assert line.pts >= self.last_start
-        self.last_start = line.pts
+        self.last_start = max(self.last_start, min(line.pts, now))
         del self.growing[utterance]
 
 

@@ -74,6 +74,17 @@ async def test_in_a_pause_it_leaves_at_once() -> None:
     assert events(frames) == [("started", ""), ("go-away", "50s"), ("resumed", "")]
 
 
+async def test_a_service_that_sends_everybody_away_is_asked_less_and_less_often() -> None:
+    async def answer(wire: Wire) -> None:
+        await wire.set_up("h")
+        await wire.go_away(0)
+
+    async with service(answer) as (url, wires):
+        message = await fails(after(100), LiveApi(url=url, resumption=RESUME))
+    assert message.startswith('processor "live" failed: no connection for 6')
+    assert 8 <= len(wires) <= 20
+
+
 async def test_in_a_turn_it_waits_for_the_end() -> None:
     async def answer(wire: Wire) -> None:
         await wire.set_up("h")

@@ -1,5 +1,7 @@
 """How many sessions are open at a time."""
 
+import logging
+
 import anyio
 import pytest
 
@@ -27,6 +29,19 @@ async def test_sessions_wait_for_each_other() -> None:
     assert most == 2
     assert sorted(order) == list(range(6))
     assert anyio.current_time() - started == pytest.approx(3)
+
+
+async def test_who_waits_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    limit, log = Limit(sessions=1), logging.getLogger("limit")
+
+    async def talk() -> None:
+        async with session_slot("a", limit, log):
+            await anyio.sleep(1)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(talk)
+    assert caplog.messages == ["waiting for one of 1 sessions to end: see the setting `limit`"] * 2
 
 
 async def test_one_too_many_is_refused_and_room_is_made_again() -> None:

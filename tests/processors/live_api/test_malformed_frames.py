@@ -116,6 +116,20 @@ async def test_one_of_them_and_then_silence_is_no_hang(garbage: Any) -> None:
     assert report.seconds == pytest.approx(5, abs=0.01)
 
 
+async def test_sound_without_a_rate_has_the_usual_one() -> None:
+    async def answer(wire: Wire) -> None:
+        await wire.set_up()
+        await wire.receive()
+        blob = {"mimeType": "audio/pcm;rate=0", "data": "AAAA"}
+        await wire.send({"serverContent": {"modelTurn": {"parts": [{"inlineData": blob}]}}})
+        await wire.send(DONE)
+
+    async with service(answer) as (url, _):
+        frames, _ = await run(User(HELLO), LiveApi(url=url))
+    (sound,) = of(AudioFrame, frames)
+    assert sound.rate == OUTPUT_RATE
+
+
 async def test_it_is_logged_once_in_a_row(caplog: pytest.LogCaptureFixture) -> None:
     async def answer(wire: Wire) -> None:
         await wire.set_up()

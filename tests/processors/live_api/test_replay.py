@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline import SECOND
 from processors.live_api.messages import ClientMessage, RealtimeInput
-from processors.live_api.replay import PICTURE, Kept, Kind, ReplayBuffer
+from processors.live_api.replay import ACTIVITY_START, PICTURE, Kept, Kind, ReplayBuffer
 
 MS = SECOND // 1000
 LENGTH = 20 * MS
@@ -109,6 +109,40 @@ def test_a_kind_can_be_forgotten() -> None:
 
 
 # --- the limit ---
+
+
+@pytest.mark.parametrize(
+    ("said", "confirmed", "again"),
+    [
+        ("start 1 2", 0, "start 1 2"),
+        ("start 1 2", 1, "begin 1 2"),
+        ("start 1 2", 3, "begin"),
+        ("start 1 2 end", 2, "begin 2 end"),
+        ("start 1 end", 3, ""),
+        ("start 1 end start 2", 2, "begin end start 2"),
+        ("start 1 end start 2", 3, "start 2"),
+        ("1 2", 1, "2"),
+    ],
+)
+def test_an_activity_begins_anew_where_its_beginning_is_not_kept(
+    said: str, confirmed: int, again: str
+) -> None:
+    marks: dict[str, Kind] = {"start": "start", "end": "end"}
+    buffer = filled(*(words(each, marks.get(each, "media")) for each in said.split()))
+    send_all(buffer)
+    buffer.confirm(confirmed)
+    for _ in range(2):  # however often a connection is lost
+        buffer.disconnected()
+        buffer.begin_activity()
+        assert " ".join(map(name_of, buffer)) == again
+        while buffer.next(0):
+            pass
+
+
+def name_of(kept: Kept) -> str:
+    """Its text; `begin` for the message that marks the beginning of an activity."""
+    assert kept.message is not None
+    return "begin" if kept.message == ACTIVITY_START else text_of(kept)
 
 
 def test_the_oldest_sound_gives_way_and_words_never_do() -> None:

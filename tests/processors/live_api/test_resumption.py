@@ -1,5 +1,6 @@
 """Sessions that outlive their connections: handles, files of handles, and handles that are dead."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from live_bench import (
 )
 
 from pipeline import TextFrame
-from pipeline.testing import VirtualTimeLoop
+from pipeline.config import loads
+from pipeline.testing import VirtualTimeLoop, run_virtually
 from processors.live_api.settings import ResumptionSettings
 from processors.live_api.transport import LiveApi
 from processors.local_live_api.fault_kinds import Cut, RefuseResumes
@@ -289,3 +291,21 @@ async def test_credentials_that_cannot_be_had_for_a_while_end_no_conversation(
     assert happened(frames) == ["started", "resumed"]
     assert report.completed
     assert len(wires) == 2
+
+
+def test_an_answer_that_the_repeated_question_cut_short_comes_in_full(tmp_path: Path) -> None:
+    (tmp_path / "faults.yaml").write_text(
+        "faults: [{do: cut, after_received: 3, connections: [1]}]\n"
+    )
+    graph = loads(
+        "processors:\n"
+        "  typed: {use: text_source, lines: [Hello!, What is 3 plus 4?], pause_ms: 1500}\n"
+        "  gemini: {use: live_api, modality: text, resumption: {}, faults: faults.yaml}\n"
+        f"  words: {{use: transcription_sink, path: {tmp_path}/words.jsonl}}\n"
+        "flow: [typed -> gemini -> words]\n",
+        base=tmp_path,
+    )
+    run_virtually(graph)
+    rows = [json.loads(line) for line in (tmp_path / "words.jsonl").read_text().splitlines()]
+    assert rows[-1]["text"] == "3 plus 4 is 7."
+    assert "interrupted" not in rows[-1]

@@ -26,12 +26,14 @@ from pipeline import (
     Usage,
 )
 from processors.live_api.messages import (
+    ActivityStart,
     Blob,
     ClientMessage,
     RealtimeInput,
     ServerMessage,
 )
 from processors.live_api.session import IN_FLIGHT, MARGIN, Decision, Resumption, Session
+from processors.live_api.tokens import TokenCount
 
 MS = SECOND // 1000
 LENGTH = 20 * MS
@@ -244,11 +246,30 @@ def test_connections_that_come_to_nothing_are_counted(wire: Wire) -> None:
 
 def test_leaving_on_purpose_is_no_failure(wire: Wire) -> None:
     wire.session.leave()
-    decision = wire.close(1000)
+    decision = wire.close(1000, after=2_000)
     assert decision.planned
     assert decision.again
     assert not decision.pause
     assert wire.session.failures == 0
+
+
+def test_connections_that_are_to_be_left_at_once_come_to_nothing(wire: Wire) -> None:
+    for failures in range(1, 4):
+        wire.session.leave()
+        decision = wire.close(1000)
+        assert decision.planned
+        assert decision.pause is (failures > 1)
+        assert wire.session.failures == failures
+        wire.open()
+
+
+def test_an_attempt_after_leaving_is_one_like_any_other(wire: Wire) -> None:
+    wire.session.leave()
+    wire.close(1000, after=2_000)
+    decision = wire.close()  # no connection was opened: there were no credentials
+    assert not decision.planned
+    assert decision.pause
+    assert wire.session.failures == 1
 
 
 # --- the time that a connection has ---
@@ -380,7 +401,7 @@ def test_tokens_add_up_over_turns_and_connections(wire: Wire) -> None:
 
 
 def test_it_warns_once_before_the_context_is_full() -> None:
-    wire = Wire(OFF, window=1000)
+    wire = Wire(OFF, tokens=TokenCount(1000))
     wire.open()
     warned = []
     for tokens in (700, 801, 900):
@@ -488,6 +509,23 @@ def test_an_answer_that_may_not_have_arrived_is_given_again(wire: Wire) -> None:
     wire.close()
     wire.open()
     assert wire.send() == ["answer a"]
+
+
+@pytest.mark.parametrize("resumption", [OFF, ON, TRANSPARENT])
+def test_speech_in_an_activity_goes_on_in_one(resumption: Resumption) -> None:
+    wire = Wire(resumption)
+    wire.open()
+    start = ClientMessage(realtime_input=RealtimeInput(activity_start=ActivityStart()))
+    wire.session.send(start)
+    assert wire.session.next(0) is start
+    wire.update(lastConsumedClientMessageIndex=1, after=2_000)
+    wire.speak()  # of its own accord
+    wire.content(turnComplete=True)
+    wire.close()
+    wire.open()
+    again = wire.session.next(0)
+    assert again == (None if resumption.transparent else start)
+    assert wire.session.next(0) is None
 
 
 def test_pictures_are_kept_like_sound(wire: Wire) -> None:
@@ -770,13 +808,13 @@ TestAtLeastOnce.settings = TestTransparent.settings
 
 
 def test_pictures_without_an_answer_count_towards_the_context_window(wire: Wire) -> None:
-    wire.session.window = 32_768
+    wire.session.tokens.window = 32_768
     picture = ImageFrame(b"x")
     for _ in range(101):
         wire.session.send_image(picture)
-        assert wire.session.context_warning(0) is None
+        assert wire.session.tokens.warning(0) is None
     wire.session.send_image(picture)
-    warning = wire.session.context_warning(0)
+    warning = wire.session.tokens.warning(0)
     assert warning is not None
     assert (warning.kind, warning.detail) == ("context-low", "26316 of 32768 tokens")
-    assert wire.session.context_warning(0) is None
+    assert wire.session.tokens.warning(0) is None

@@ -206,3 +206,12 @@ def test_raw_fields_have_the_types_of_the_schema(fields: dict[str, Any], where: 
 
 def test_raw_fields_that_are_newer_than_the_schema_pass() -> None:
     check_raw({"brandNew": {"a": 1}, "labels": {"team": "a"}, "explicitVadSignal": True})
+
+
+def test_raw_fields_do_not_go_past_a_setting() -> None:
+    with pytest.raises(SettingError) as raised:
+        check_raw({"generationConfig": {"responseModalities": ["TEXT"]}})
+    assert str(raised.value) == (
+        "setup.generationConfig.responseModalities has a setting of its own: `modality`"
+    )
+    check_raw({"generationConfig": {"candidateCount": 1}})

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -102,6 +103,7 @@ def test_a_client_that_does_otherwise_than_the_scenario_is_reported(tmp_path: Pa
         (["--switch", "sesions=20"], "sesions"),
         (["--switch", "sessions=none"], "sessions"),
         (["--switch", "sessions"], "NAME=VALUE"),
+        (["--switch", "pace=[1"], "--switch pace=[1: the value is no valid YAML"),
         (["--scenario", "nowhere.yaml"], "nowhere.yaml"),
         (["--faults", "nowhere.yaml"], "nowhere.yaml"),
     ],
@@ -111,6 +113,24 @@ def test_wrong_input_is_one_sentence_and_status_2(options: list[str], said: str)
     assert result.exit_code == 2
     assert said in result.output
     assert "Traceback" not in result.output
+
+
+def test_what_is_wrong_with_a_file_begins_with_the_place(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("turns:\n  - {expect: text, than: []}\n")
+    result = CliRunner().invoke(main, ["simulate", "--scenario", str(path)])
+    assert result.exit_code == 2
+    assert result.output.startswith(f"{path}:2:20: error[wrong-setting]")
+
+
+def test_it_ends_soon_although_a_client_does_not_listen() -> None:
+    with simulate() as (process, url):
+        port = int(url.split(":")[2].partition("/")[0])
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            silent.sendall(b"GET / HTTP/1.1\r\n")
+            assert "84" in ask(url, "What is 12 times 7?")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=5) == 0
 
 
 def test_a_port_that_is_taken() -> None:

@@ -1,5 +1,6 @@
 """The steps of a turn, as a client sees them."""
 
+import threading
 from typing import Any
 
 import anyio
@@ -9,9 +10,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close as Frame
 
 from pipeline.testing import VirtualTimeLoop
+from processors.local_live_api import generation
 from processors.local_live_api.history import Heard, Said
 from processors.local_live_api.scenario import Scenario, Turn
 from processors.local_live_api.server import serve
+from processors.local_live_api.speech import Utterance
 from processors.local_live_api.steps import Call, Close, Code, Ground, Source, Step
 from processors.local_live_api.switches import Switches
 from processors.local_live_api.voice import synthesize
@@ -235,3 +238,25 @@ async def test_turns_that_never_came_are_left_over(dial: Any) -> None:
         await client.turn()
         (finding,) = server.left_over()
         assert "never came: speech" in str(finding)
+
+
+async def test_an_interruption_does_not_wait_for_speech_that_is_being_made(
+    talk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    def speak(text: str, **settings: Any) -> Utterance:
+        begun.set()
+        let_go.wait(2)
+        made.append(text)
+        return Utterance(np.zeros((0, 1), np.int16), 24_000, ())
+
+    made: list[str] = []
+    monkeypatch.setattr(generation, "speak", speak)
+    async with talk() as client:
+        await client.type("Tell me a long story.")
+        await anyio.to_thread.run_sync(begun.wait)
+        await client.send(clientContent={"turnComplete": False})
+        await client.until("interrupted")
+        assert made == []
+        let_go.set()

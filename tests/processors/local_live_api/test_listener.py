@@ -216,7 +216,8 @@ async def test_initial_history_is_not_awaited_again_after_a_resume(dial: Any) ->
 
 
 async def test_the_instruction_can_change(talk: Any) -> None:
-    async with talk(**WRITES, systemInstruction={"parts": [{"text": ""}]}) as client:
+    setup = {**WRITES, "systemInstruction": {"parts": [{"text": ""}]}}
+    async with talk(backend="vertex", **setup) as client:
         for change in (system_turn, context_update):
             for size in (40, 400):
                 await change(client, "x" * size)
@@ -226,6 +227,12 @@ async def test_the_instruction_can_change(talk: Any) -> None:
                 grown = (await client.turn()).usage
                 assert usage["promptTokenCount"] >= size / 4
                 assert grown["promptTokenCount"] > usage["promptTokenCount"]
+
+
+async def test_the_gemini_api_takes_no_system_turn(talk: Any) -> None:
+    async with talk(**WRITES) as client:
+        await system_turn(client, "Be brief.")
+        assert await client.closed() == INVALID
 
 
 async def system_turn(client: Any, text: str) -> None:

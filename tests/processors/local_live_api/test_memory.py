@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.live_api.messages import ClientMessage
+from processors.local_live_api import memory as memory_module
 from processors.local_live_api.hearing import Ear
 from processors.local_live_api.history import Answered, Called, Heard, Said
 from processors.local_live_api.memory import (
@@ -239,3 +240,20 @@ def test_resuming_brings_back_what_was_known_at_the_snapshot(
             sessions.resume(session, handle, "models/m", 0.0)
             known = list(snapshots[handle])
         assert [entry.text for entry in session.memory.entries if isinstance(entry, Heard)] == known
+
+
+def test_old_sessions_are_forgotten_once_nobody_can_resume_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_module, "REMEMBERED", 2)
+    sessions = Sessions(Switches(handle_s=10.0))
+    resumable, unused, still_open, newer, newest = (begin(sessions) for _ in range(5))
+    handle = resumable.new_handle(snapshot=False)
+    for session in (resumable, unused, newer, newest):
+        leave(session, at=5.0)
+    assert sessions.forget(now=10.0) == [unused]
+    assert sessions.find(handle) is resumable
+    assert sessions.forget(now=15.1) == [resumable]
+    assert sessions.forget(now=1e9) == []
+    assert sessions.all == [still_open, newer, newest]
+    assert sessions.begun == 5

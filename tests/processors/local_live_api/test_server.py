@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -14,7 +15,7 @@ from websockets.frames import Close as Frame
 
 from pipeline import SettingError
 from pipeline.testing import VirtualTimeLoop
-from processors.local_live_api.fault_kinds import Close
+from processors.local_live_api.fault_kinds import Close, SlowReads
 from processors.local_live_api.faults import Faults
 from processors.local_live_api.scenario import Expectation, Scenario, Turn
 from processors.local_live_api.server import LocalLiveApi, serve
@@ -211,6 +212,19 @@ async def test_leaving_closes_what_is_open() -> None:
         await socket.recv()
     with pytest.raises(OSError, match=str(server.port)):
         await dial(server, GEMINI)
+
+
+async def test_leaving_does_not_wait_for_clients_that_do_not_answer() -> None:
+    async with serve(faults=Faults([SlowReads(delay_ms=60_000)])) as server:
+        slow = await dial(server, GEMINI)
+        frozen = await dial(server, GEMINI)
+        frozen.transport.pause_reading()  # does not see that it is told to close
+        raw = await anyio.connect_tcp("127.0.0.1", server.port)  # shakes no hands
+        began = anyio.current_time()
+    assert anyio.current_time() - began < 2
+    frozen.transport.abort()
+    await raw.aclose()
+    await slow.wait_closed()
 
 
 async def test_a_scenario_can_be_a_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from pipeline import Finding
+from processors.local_live_api import memory
 from processors.local_live_api.endpoint import Endpoint
 from processors.local_live_api.hearing import Ear
 from processors.local_live_api.memory import Memory
@@ -53,6 +54,20 @@ def test_every_session_has_its_own_left_overs() -> None:
     never, left = map(str, service.left_over())
     assert "never came: text" in never
     assert "left over: say" in left
+
+
+def test_what_forgotten_sessions_leave_over_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "REMEMBERED", 1)
+    turns = [Turn([Step(say="One.")], "text")]
+    service = Service(Switches(), Script(Scenario(turns)))
+    for _ in range(3):
+        begin(service)
+        service.sessions.all[-1].open = False
+    service.forget(now=0.0)
+    assert len(service.sessions.all) == 1
+    assert len(service.left_over()) == 3
 
 
 def begin(service: Service) -> Memory:

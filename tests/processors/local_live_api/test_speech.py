@@ -2,6 +2,9 @@
 
 import itertools
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,6 +202,21 @@ def test_without_espeak_the_synthetic_engine_speaks(monkeypatch: pytest.MonkeyPa
     with pytest.raises(SettingError, match="not installed") as error:
         speak("Hello", voice="Puck", engine="espeak-ng")
     assert "live-pipeline[speech]" in error.value.hint
+
+
+def test_what_many_ask_for_at_a_time_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def make(text: str, **settings: Any) -> Any:
+        made.append(text)
+        time.sleep(0.02)  # so that the others ask meanwhile
+        return synthesize(text, **settings)
+
+    monkeypatch.setattr(speech, "synthesize", make)
+    text = f"Everybody says this. {time.time_ns()}"
+    with ThreadPoolExecutor(8) as pool:
+        said = [pool.submit(speak, text, voice="Puck", engine="synthetic") for _ in range(8)]
+    assert len({id(future.result()) for future in said}) == len(made) == 1
 
 
 @needs_espeak

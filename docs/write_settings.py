@@ -1,19 +1,18 @@
 """Writes the tables of the docs that come from the code: settings of the built-in processors into
-`configuration.md`, how the Live API ends a connection into `live_api.md`.
+`configuration.md`, how the Live API ends a connection into `live_api.md`; and the JSON Schema of
+configurations, which the header of each file in `configs` names.
 
 Run from the repository's root: `python docs/write_settings.py`.
 """
 
-import inspect
-import re
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
+from pipeline import Processor
+from pipeline.reference import Entry, in_yaml, read_fields, read_reference
 from pipeline.registry import find_processor, installed
-from pipeline.settings import Setting, read_settings
+from pipeline.schema import configuration_schema
 from processors.live_api.endings import ENDINGS, Remedy
 from processors.local_live_api.switches import Switches
 
@@ -26,49 +25,37 @@ REMEDIES: dict[Remedy, str] = {
 }
 
 
-def described(kind: type) -> dict[str, str]:
-    """What the class's docstring says of each of its settings."""
-    text = inspect.cleandoc(kind.__doc__ or "")
-    entries = re.findall(r"^([a-z_0-9, ]+): (.*(?:\n  .*)*)", text, re.MULTILINE)
-    return {
-        name.strip(): " ".join(meaning.split())
-        for names, meaning in entries
-        for name in names.split(",")
-    }
-
-
-def default(setting: Setting) -> str:
+def default(entry: Entry) -> str:
     """As one would write it in YAML."""
-    if setting.required:
+    if entry.required:
         return "required"
-    if setting.default is None:
-        return ""
-    return f"`{in_yaml(setting.default)}`"
+    return "" if entry.default is None else f"`{in_yaml(entry.default)}`"
 
 
-def in_yaml(value: Any) -> str:
-    """A default as one would write it in YAML, on one line; what is not set is left out."""
-    if isinstance(value, msgspec.Struct):
-        value = {name: given for name, given in msgspec.structs.asdict(value).items() if given}
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {in_yaml(item)}" for key, item in value.items()) + "}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def built_in() -> dict[str, type[Processor]]:
+    """The processors that come with this package, whatever else is installed."""
+    return {
+        name: find_processor(name, Path())
+        for name, point in sorted(installed().items())
+        if point.value.startswith("processors.")
+    }
 
 
 def settings() -> str:
     """A table for each processor."""
     parts = []
-    for name, point in sorted(installed().items()):
-        if point.value.startswith("processors."):
-            kind = find_processor(name, Path())
-            meanings = described(kind)
-            rows = [
-                f"| `{s.name}` | {default(s)} | {meanings[s.name]} |"
-                for s in read_settings(kind).values()
-            ]
-            parts.append(f"### `{name}`\n\n| setting | default | |\n| --- | --- | --- |")
-            parts.append("\n".join(rows) + "\n")
+    for name, kind in built_in().items():
+        rows = [
+            f"| `{s.name}` | {default(s)} | {s.meaning} |" for s in read_reference(kind).settings
+        ]
+        parts.append(f"### `{name}`\n\n| setting | default | |\n| --- | --- | --- |")
+        parts.append("\n".join(rows) + "\n")
     return "\n".join(parts)
+
+
+def schema() -> str:
+    """The JSON Schema of configurations, as `pipeline schema` prints it."""
+    return json.dumps(configuration_schema(built_in()), indent=2, ensure_ascii=False) + "\n"
 
 
 def endings() -> str:
@@ -84,12 +71,7 @@ def endings() -> str:
 
 def switches() -> str:
     """A row for each switch of the local Live API."""
-    meanings = described(Switches)
-    rows = [
-        f"| `{field.name}` | {f'`{in_yaml(field.default)}`' if field.default is not None else ''} "
-        f"| {meanings[field.name]} |"
-        for field in msgspec.structs.fields(Switches)
-    ]
+    rows = [f"| `{s.name}` | {default(s)} | {s.meaning} |" for s in read_fields(Switches)]
     return "| switch | default | |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 
@@ -113,3 +95,4 @@ if __name__ == "__main__":
     for name in TABLES:
         path = DOCS / name
         path.write_text(page(name, path.read_text(encoding="utf-8")), encoding="utf-8")
+    (DOCS / "pipeline.schema.json").write_text(schema(), encoding="utf-8")

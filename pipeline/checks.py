@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cycles import blocking_cycle, mark_feedback
-from pipeline.errors import ConfigError, Finding, SettingError
-from pipeline.frames import AudioFrame
+from pipeline.errors import Finding
+from pipeline.frames import AudioFrame, Frame, ToolCall, ToolResult
 from pipeline.ports import FrameTypes, overlap
-from pipeline.processor import AudioFormat, Duplex, Sink, Source
-from pipeline.settings import read_settings
+from pipeline.processor import Duplex, Sink, Source
 
 if TYPE_CHECKING:
-    from pipeline.graph import Edge, Graph, Node
+    from pipeline.graph import Graph, Node
 
 # --- structure ---
 
@@ -151,86 +149,87 @@ def _names(types: FrameTypes) -> str:
     return " and ".join(sorted({kind.__name__ for kind in types})) or "nothing"
 
 
-# --- the machine ---
+# --- inboxes ---
 
 
-def check_machine(graph: Graph) -> list[Finding]:
-    """Ask every processor whether it can run here; compare formats along edges, and files."""
-    findings: list[Finding] = list(_check_files(graph))
-    formats: dict[str, AudioFormat] = {}
+def check_inboxes(graph: Graph) -> list[Finding]:
+    """Bounds and policies that make no sense for what comes to an inbox."""
     known: dict[str, FrameTypes] = {}
-    for node in graph.order:
-        arriving = [
-            (edge, formats[edge.source.name])
-            for edge in node.incoming
-            if not edge.feedback and overlap(emitted(edge.source, known), (AudioFrame,))
-        ]
-        formats[node.name] = AudioFormat()
-        try:
-            node.processor.check()
-            if overlap((AudioFrame,), node.ports.takes):
-                findings += _compare_formats(node, arriving)
-            formats[node.name] = node.processor.audio_out(_common([fmt for _, fmt in arriving]))
-        except SettingError as error:
-            message = f'"{node.name}": {error}'
-            findings.append(Finding("environment", message, node.place, error.hint))
-        except ConfigError as error:
-            findings += error.findings  # in a file of its own, at a place of its own
-        except Exception as error:
-            message = f'"{node.name}": its check failed: {type(error).__name__}: {error}'
-            findings.append(Finding("environment", message, node.place))
+    return [finding for node in graph.order for finding in _check_inbox(node, known)]
+
+
+def _check_inbox(node: Node, known: dict[str, FrameTypes]) -> Iterator[Finding]:
+    arriving = tuple(
+        kind
+        for edge in node.incoming
+        for kind in overlap(emitted(edge.source, known), edge.accepts)
+    )
+    inbox = node.inbox
+    if inbox is None or inbox is node.processor.inbox or not arriving:
+        return
+    what = f"what comes to it is {_names(arriving)}"
+    sound = any(issubclass(kind, AudioFrame) for kind in arriving)
+    if inbox.policy != "block" and not any(map(_may_be_media, arriving)):
+        yield Finding(
+            "inbox",
+            f'"{node.name}": {inbox.policy} drops sound and pictures only, and {what}',
+            node.place_of("inbox.policy"),
+            "leave the policy out: the sender waits",
+        )
+    elif inbox.policy == "latest" and sound and not isinstance(node.processor, Sink):
+        yield Finding(
+            "inbox",
+            f'"{node.name}": latest would keep one frame of sound and drop what is before it',
+            node.place_of("inbox.policy"),
+            "write {ms: 400, policy: drop_oldest}",
+        )
+    if inbox.ms is not None and not overlap(arriving, (AudioFrame,)):
+        yield Finding(
+            "inbox",
+            f'"{node.name}": a bound in ms is for sound, and {what}',
+            node.place_of("inbox.ms"),
+            "give the bound in frames",
+        )
+
+
+def _may_be_media(kind: type[Frame]) -> bool:
+    """A base class stands for all that is derived from it."""
+    return kind.media or issubclass(AudioFrame, kind)
+
+
+# --- calls ---
+
+
+def check_answers(graph: Graph) -> list[Finding]:
+    """Processors that answer calls, but not to the one that makes them."""
+    findings = []
+    answering = [node for node in graph.nodes.values() if _trades(node, ToolCall, ToolResult)]
+    for caller in graph.nodes.values():
+        if not answering or not _trades(caller, ToolResult, ToolCall):
+            continue
+        called = _carried(caller, ToolCall)
+        for node in answering:
+            if node in called and caller not in _carried(node, ToolResult):
+                message = f'"{node.name}" answers "{caller.name}", but its answers never get there'
+                hint = f"write {caller.name} <-> {node.name}"
+                findings.append(Finding("no-answer", message, node.incoming[0].place, hint))
     return findings
 
 
-def _check_files(graph: Graph) -> Iterator[Finding]:
-    """A file that is written must not be read, nor written, by anything else in the graph."""
-    written: dict[Path, Node] = {}
-    read: list[tuple[Path, Node]] = []
-    for node in graph.nodes.values():
-        for setting in read_settings(type(node.processor)).values():
-            value = getattr(node.processor, setting.name, None)
-            if not isinstance(value, str | Path):
-                continue
-            path = Path(value).resolve()
-            if setting.is_input:
-                read.append((path, node))
-            elif setting.is_output and path in written:
-                message = f'"{node.name}" and "{written[path].name}" would both write {value}'
-                yield Finding("same-file", message, node.place)
-            elif setting.is_output:
-                written[path] = node
-    for path, node in read:
-        if path in written:
-            message = f'"{written[path].name}" would overwrite {path}, which "{node.name}" reads'
-            yield Finding("same-file", message, written[path].place)
+def _trades(node: Node, taken: type[Frame], given: type[Frame]) -> bool:
+    return taken in node.ports.takes and given in node.ports.gives
 
 
-def _common(formats: list[AudioFormat]) -> AudioFormat:
-    """What is the same in all of them."""
-    rates, channels = {f.rate for f in formats}, {f.channels for f in formats}
-    return AudioFormat(
-        rates.pop() if len(rates) == 1 else None, channels.pop() if len(channels) == 1 else None
-    )
-
-
-def _compare_formats(node: Node, arriving: list[tuple[Edge, AudioFormat]]) -> Iterator[Finding]:
-    needed = node.processor.audio_in()
-    for edge, fmt in arriving:
-        if not fmt.fits(needed):
-            yield _format_mismatch(edge, fmt, needed)
-        elif isinstance(node.processor, Sink) and not fmt.fits(AudioFormat(arriving[0][1].rate)):
-            yield _format_mismatch(edge, fmt, AudioFormat(arriving[0][1].rate))
-
-
-def _format_mismatch(edge: Edge, fmt: AudioFormat, needed: AudioFormat) -> Finding:
-    wanted = ", ".join(
-        f"{key}: {value}"
-        for key, value in (("rate", needed.rate), ("channels", needed.channels))
-        if value
-    )
-    return Finding(
-        "format-mismatch",
-        f'"{edge}": {edge.source.name} gives audio of {fmt}, {edge.target.name} takes {needed}',
-        edge.place,
-        f"put a resampler between them: {{use: resampler, {wanted}}}",
-    )
+def _carried(node: Node, kind: type[Frame]) -> dict[Node, None]:
+    """The nodes that frames of a type come to from a node, through others or not."""
+    found = dict.fromkeys([node])
+    reached: dict[Node, None] = {}
+    pending = [node]
+    for current in pending:
+        for edge in current.outgoing:
+            if overlap((kind,), edge.accepts):
+                reached[edge.target] = None
+                if edge.target.passes and edge.target not in found:
+                    found[edge.target] = None
+                    pending.append(edge.target)
+    return reached

@@ -12,7 +12,7 @@ a finding at the right line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +27,15 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+def nearest_place(places: Mapping[str, Place], setting: str | None) -> Place | None:
+    """Where a setting such as `vad.silence_ms` stands; if it is not there, what is around it."""
+    while setting:
+        if setting in places:
+            return places[setting]
+        setting = setting.rpartition(".")[0]
+    return None
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -58,7 +67,7 @@ class ConfigError(PipelineError):
 class SettingError(PipelineError):
     """A processor cannot work with a setting, or with the machine it is on.
 
-    setting: the constructor argument at fault, if it is one.
+    setting: the constructor argument at fault, if it is one; `vad.silence_ms` is within `vad`.
     """
 
     def __init__(self, message: str, *, setting: str | None = None, hint: str = "") -> None:

@@ -7,13 +7,20 @@ asks every processor whether it can run here, and compares audio formats along t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline import checks
+from pipeline import checks, environment
 from pipeline.cycles import downstream_order
-from pipeline.errors import ConfigError, Finding, Place, SettingError, did_you_mean
-from pipeline.flow import FlowSyntaxError, parse_chain
+from pipeline.errors import (
+    ConfigError,
+    Finding,
+    Place,
+    SettingError,
+    did_you_mean,
+    nearest_place,
+)
+from pipeline.flow import FlowSyntaxError, Link, parse_chain
 from pipeline.frames import Frame
 from pipeline.inbox import InboxSettings
 from pipeline.ports import FrameTypes, Ports
@@ -30,6 +37,7 @@ class Node:
     inbox: InboxSettings | None
     """None where it has no inbox: sources, and transforms that run in-line."""
     place: Place | None = None
+    setting_places: Mapping[str, Place] = field(default_factory=dict)
     incoming: list[Edge] = field(default_factory=list)
     outgoing: list[Edge] = field(default_factory=list)
 
@@ -42,6 +50,10 @@ class Node:
     def passes(self) -> bool:
         """Whether what it does not take goes through it."""
         return isinstance(self.processor, Transform)
+
+    def place_of(self, setting: str | None) -> Place | None:
+        """Where a setting stands; one that is not written, what is around it."""
+        return nearest_place(self.setting_places, setting) or self.place
 
 
 @dataclass(eq=False)
@@ -65,6 +77,7 @@ class Graph:
     processors: by name. flow: chains. inboxes: settings for processors that should not get their
     default inbox; a plain transform named here gets a task and a channel of its own.
     places, flow_places: where each comes from, for messages.
+    setting_places: where the settings of a processor stand; `inbox.ms` is within `inbox`.
     Raises ConfigError with everything that is wrong.
     """
 
@@ -76,6 +89,7 @@ class Graph:
         inboxes: Mapping[str, InboxSettings] | None = None,
         places: Mapping[str, Place] | None = None,
         flow_places: Sequence[Place] | None = None,
+        setting_places: Mapping[str, Mapping[str, Place]] | None = None,
     ) -> None:
         flow = [flow] if isinstance(flow, str) else flow
         self.nodes: dict[str, Node] = {}
@@ -92,17 +106,18 @@ class Graph:
                 message = f'"{name}" is the same object as "{twin}": make one for each'
                 findings.append(Finding("same-object", message, place))
             chosen = (inboxes or {}).get(name)
+            settings = (setting_places or {}).get(name, {})
             if chosen is not None and isinstance(processor, Source):
-                findings.append(
-                    Finding("inbox-of-source", f'"{name}" is a source and has no inbox', place)
-                )
+                message = f'"{name}" is a source and has no inbox'
+                findings.append(Finding("inbox-of-source", message, settings.get("inbox", place)))
             inbox = chosen if chosen is not None else _default_inbox(processor)
             try:
                 ports = type(processor).ports()
             except SettingError as error:
-                findings.append(Finding("annotations", str(error), place, error.hint))
+                where = settings.get("use", place)
+                findings.append(Finding("annotations", str(error), where, error.hint))
                 ports = Ports((Frame,), (Frame,))
-            self.nodes[name] = Node(name, processor, ports, inbox, place)
+            self.nodes[name] = Node(name, processor, ports, inbox, place, settings)
         for index, chain in enumerate(flow):
             findings += self._connect(chain, flow_places[index] if flow_places else None)
         if not findings:  # what cannot be read or found would look unused as well
@@ -115,45 +130,61 @@ class Graph:
         for node in reversed(self.order):
             for edge in node.incoming:
                 edge.accepts = checks.accepted(node, known)
-        findings += checks.check_types(self)
+        findings = [*checks.check_types(self), *checks.check_inboxes(self)]
+        findings += checks.check_answers(self)
         if findings:
             raise ConfigError(findings)
 
-    def check(self) -> list[Finding]:
-        """What keeps it from running on this machine, and audio formats that do not fit."""
-        return checks.check_machine(self)
+    def check(self, *, offline: bool = False) -> list[Finding]:
+        """What keeps it from running on this machine, and audio formats that do not fit.
+
+        offline: look at nothing outside the graph; compare formats as far as they are then known.
+        """
+        return environment.check_machine(self, offline=offline)
 
     def _connect(self, chain: str, place: Place | None) -> list[Finding]:
-        def at(offset: int) -> Place | None:
-            return place._replace(column=place.column + offset) if place else None
-
-        try:
-            links = parse_chain(chain)
-        except FlowSyntaxError as error:
-            return [Finding("flow-syntax", str(error), at(error.at))]
-        findings: dict[int, Finding] = {}
+        links, findings = read_chain(chain, self.nodes, place)
         for link in links:
-            ends = ((link.source, link.source_at), (link.target, link.target_at))
-            unknown = [(name, offset) for name, offset in ends if name not in self.nodes]
-            for name, offset in unknown:
-                findings[offset] = Finding(
-                    "unknown-node",
-                    f'no processor is named "{name}"',
-                    at(offset),
-                    did_you_mean(name, self.nodes),
-                )
-            if unknown:
-                continue
-            edge = Edge(self.nodes[link.source], self.nodes[link.target], at(link.target_at))
+            at = _moved(place, link.target_at)
+            edge = Edge(self.nodes[link.source], self.nodes[link.target], at)
             if any(edge.target is other.target for other in edge.source.outgoing):
-                findings[link.target_at] = Finding(
-                    "connected-twice", f'"{edge}" is there already', edge.place
-                )
+                findings.append(Finding("connected-twice", f'"{edge}" is there already', at))
                 continue
             self.edges.append(edge)
             edge.source.outgoing.append(edge)
             edge.target.incoming.append(edge)
-        return list(findings.values())
+        return findings
+
+
+def read_chain(
+    chain: str, names: Iterable[str], place: Place | None
+) -> tuple[list[Link], list[Finding]]:
+    """The links of a chain between known names, and what else is in it."""
+    known = set(names)
+    try:
+        links = parse_chain(chain)
+    except FlowSyntaxError as error:
+        return [], [Finding("flow-syntax", str(error), _moved(place, error.at))]
+    ends = [
+        end
+        for link in links
+        for end in ((link.source_at, link.source), (link.target_at, link.target))
+    ]
+    unknown = {at: name for at, name in sorted(ends) if name not in known}
+    findings = [
+        Finding(
+            "unknown-node",
+            f'no processor is named "{name}"',
+            _moved(place, at),
+            did_you_mean(name, known),
+        )
+        for at, name in unknown.items()
+    ]
+    return [link for link in links if {link.source, link.target} <= known], findings
+
+
+def _moved(place: Place | None, columns: int) -> Place | None:
+    return place._replace(column=place.column + columns) if place else None
 
 
 def _default_inbox(processor: Processor) -> InboxSettings | None:

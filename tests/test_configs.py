@@ -116,9 +116,10 @@ def test_each_has_a_test_of_its_own() -> None:
 def test_each_passes_the_check_and_says_what_it_is(name: str) -> None:
     assert load(CONFIGS / f"{name}.yaml").check() == []
     text = (CONFIGS / f"{name}.yaml").read_text()
-    header = re.match(r"(?:#.*\n)*", text)
+    header = re.match(r"# yaml-language-server: \$schema=(.*)\n((?:#.*\n)*)", text)
     assert header is not None
-    assert 1 <= header[0].count("\n") <= 3
+    assert (CONFIGS / header[1]).is_file()
+    assert 1 <= header[2].count("\n") <= 3
 
 
 @pytest.mark.parametrize("name", NAMES)

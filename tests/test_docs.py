@@ -155,7 +155,9 @@ def test_commands_exist() -> None:
                 assert command is not None
                 options = {option for parameter in command.params for option in parameter.opts}
                 for word in words[2:]:
-                    assert word in options or (ROOT / word).is_file()
+                    named = not Path(word).suffix  # such as a processor
+                    assert word in options or named or (ROOT / word).is_file()
+                command.make_context(words[1], words[2:])
             else:
                 assert words[0] in {"pip", "pytest"}
 
@@ -185,6 +187,11 @@ def test_every_built_in_processor_is_in_the_docs() -> None:
 def test_the_tables_in_the_docs_are_those_of_the_code(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     assert script("write_settings").page(name, text) == text
+
+
+def test_the_schema_in_the_docs_is_that_of_the_code() -> None:
+    committed = (ROOT / "docs/pipeline.schema.json").read_text()
+    assert script("write_settings").schema() == committed
 
 
 def test_every_small_configuration_is_in_the_docs() -> None:

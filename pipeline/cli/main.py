@@ -40,3 +40,134 @@ def run(config: str, debug: bool, drain: float) -> None:
     from pipeline.cli.run import run_config
 
     raise SystemExit(run_config(config, debug=debug, drain_seconds=drain))
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="FILE|DIR|PAGE.md...")
+@click.option("--offline", is_flag=True, help="Ask nothing of the machine: no files, no keys.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say which files were checked and skipped.")
+def check(paths: tuple[str, ...], offline: bool, format_: str, verbose: bool) -> None:
+    """Say everything that is wrong with configurations, without running them.
+
+    Of a folder, every YAML file below it that has `processors:` at its top is checked; of a
+    Markdown page, every such block.
+    """
+    from pipeline.cli.check import check_paths
+
+    raise SystemExit(check_paths(paths, offline=offline, form=format_, verbose=verbose))
+
+
+@main.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Explain CODE: of an error, or of the end of a connection, such as 1008."""
+    from pipeline.cli.explain import explain_code
+
+    raise SystemExit(explain_code(code))
+
+
+_FORM = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+@main.command("list")
+@_FORM
+def list_(form: str) -> None:
+    """List the processors that are installed."""
+    from pipeline.cli.reference import list_processors
+
+    raise SystemExit(list_processors(form))
+
+
+@main.command()
+@click.argument("processor")
+@_FORM
+def describe(processor: str, form: str) -> None:
+    """Describe PROCESSOR: what it takes and gives, its settings, an example.
+
+    PROCESSOR is a name that `pipeline list` shows, ./file.py:Class or package.module:Class.
+    """
+    from pipeline.cli.reference import describe
+
+    raise SystemExit(describe(processor, form))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of configurations, for editors."""
+    from pipeline.cli.reference import print_schema
+
+    raise SystemExit(print_schema())
+
+
+@main.command()
+@click.argument("config", type=click.Path())
+def expand(config: str) -> None:
+    """Print CONFIG with variables and all defaults put in, and secrets left out."""
+    from pipeline.cli.expand import expand
+
+    raise SystemExit(expand(config))
+
+
+@main.command()
+@click.argument("config", type=click.Path())
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "mermaid", "dot", "svg"]),
+    default="terminal",
+    show_default=True,
+)
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw for the terminal without Unicode.")
+def graph(config: str, form: str, ascii_only: bool) -> None:
+    """Draw the graph that CONFIG describes: what flows where, and what waits in which inbox."""
+    from pipeline.cli.graph import draw_graph
+
+    raise SystemExit(draw_graph(config, form, ascii_only=ascii_only))
+
+
+@main.command()
+@click.argument("chains", nargs=-1, metavar="CHAIN...")
+@click.option("--processor", metavar="NAME", help="Write a processor of your own and its test.")
+@click.option(
+    "--role",
+    type=click.Choice(["source", "transform", "sink", "duplex"]),
+    default="transform",
+    show_default=True,
+    help="Of that processor.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(), help="A new file; for a processor, an existing folder."
+)
+def new(chains: tuple[str, ...], processor: str | None, role: str, output: str | None) -> None:
+    """Begin a configuration from a CHAIN of processors, or a processor of your own.
+
+    \b
+    pipeline new audio_source/resampler,vad_gate/live_api/audio_sink -o talk.yaml
+    pipeline new "audio_source -> live_api <-> tool_dispatcher"
+    pipeline new --processor MoodMeter
+    """
+    from pipeline.cli.new import new_config, new_processor
+
+    if (processor is None) == (not chains):
+        raise click.UsageError("give either a chain of processors or --processor with a name")
+    if processor is not None:
+        raise SystemExit(new_processor(processor, role, output))
+    raise SystemExit(new_config(chains, output))
+
+
+@main.command()
+@click.option("--online", is_flag=True, help="Also try to reach the services.")
+def doctor(online: bool) -> None:
+    """Look at this machine: what is installed, what is missing, what to do about it."""
+    from pipeline.cli.doctor import doctor
+
+    raise SystemExit(doctor(online=online))

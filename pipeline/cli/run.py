@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import anyio
 from rich.console import Console
 
+from pipeline.cli.findings import print_findings
 from pipeline.cli.summary import print_summary
 from pipeline.cli.talk import Talk
-from pipeline.config import load
+from pipeline.config import check_file, load
 from pipeline.errors import ConfigError, PipelineError, ProcessorFailure
 from pipeline.graph import Graph
 from pipeline.runtime.report import Report
@@ -30,11 +31,14 @@ def run_config(path: str, *, debug: bool, drain_seconds: float) -> int:
     stopped_by: list[int] = []
     try:
         graph = load(path)
+    except ConfigError:  # the machine may lack something besides
+        print_findings(check_file(path), console)
+        return WRONG_INPUT
+    try:
         with _showing_log(talk, debug):
             report = anyio.run(_run, graph, talk, drain_seconds, stopped_by)
     except ConfigError as error:
-        for finding in error.findings:
-            console.print(str(finding), style="red", markup=False, soft_wrap=True)
+        print_findings(error.findings, console)
         return WRONG_INPUT
     except ProcessorFailure as failure:
         talk.end_line()

@@ -25,10 +25,16 @@ HINTS = {
 }
 """What to do where a line that cannot be read contains this."""
 
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VARIABLE = re.compile(
     r"\$\$|\$\{(?:(?P<name>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\}|(?P<bad>[^}]*\}?))"
 )
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text as YAML counts them."""
+    return _BREAK.split(text)
 
 
 class Document:
@@ -37,22 +43,25 @@ class Document:
     `${NAME}` and `${NAME:-default}` in scalars are replaced from `variables`, after parsing: a
     value can never change the structure, and becomes a number only where a setting is one. `$$`
     stands for a dollar sign.
-    Raises ConfigError with everything that is wrong.
+    strict: raise ConfigError with everything that is wrong. Otherwise only what cannot be read at
+    all is raised; `findings` has the rest by path, and `data` nothing to rely on there.
     """
 
-    def __init__(self, text: str, file: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, text: str, file: str, variables: Mapping[str, str], *, strict: bool = True
+    ) -> None:
         self.file = file
+        self.findings: list[tuple[Path, Finding]] = []
         self._variables = variables
         self._values: dict[Path, Place] = {}
         self._keys: dict[Path, Place] = {}
         self._quoted: set[Path] = set()
-        self._findings: list[Finding] = []
         self._count = 0
         self._constructor = yaml.constructor.SafeConstructor()
         root = self._compose(text)
         self.data: Any = None if root is None else self._convert(root, ())
-        if self._findings:
-            raise ConfigError(self._findings)
+        if strict and self.findings:
+            raise ConfigError([finding for _, finding in self.findings])
 
     def place(self, *path: str | int) -> Place:
         """Where a value stands; for a path that is not there, the nearest value around it."""
@@ -69,6 +78,16 @@ class Document:
         place = self.place(*path)
         return place._replace(column=place.column + 1) if path in self._quoted else place
 
+    def places_below(self, *path: str | int) -> dict[str, dict[str, Place]]:
+        """For each key of a value, the places of all within, by path: `{"vad.silence_ms": ...}`."""
+        found: dict[str, dict[str, Place]] = {}
+        depth = len(path)
+        for inner, place in self._values.items():
+            if inner[:depth] == path and len(inner) > depth + 1:
+                places = found.setdefault(str(inner[depth]), {})
+                places[".".join(map(str, inner[depth + 1 :]))] = place
+        return found
+
     def _compose(self, text: str) -> yaml.Node | None:
         try:
             return yaml.compose(text, Loader=_Loader)
@@ -76,7 +95,7 @@ class Document:
             mark = error.problem_mark or error.context_mark
             place = self._at(mark) if mark else Place(self.file, 1, 1)
             what = " ".join(part for part in (error.problem, error.context) if part)
-            line = "".join(text.splitlines()[place.line - 1 : place.line])
+            line = "".join(split_lines(text)[place.line - 1 : place.line])
             hint = next((hint for part, hint in HINTS.items() if part in line), "")
             raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place, hint)]) from None
         except (yaml.YAMLError, UnicodeError, RecursionError) as error:
@@ -87,8 +106,8 @@ class Document:
     def _at(self, mark: Any) -> Place:
         return Place(self.file, mark.line + 1, mark.column + 1)
 
-    def _error(self, node: yaml.Node, code: str, message: str, hint: str = "") -> None:
-        self._findings.append(Finding(code, message, self._at(node.start_mark), hint))
+    def _error(self, node: yaml.Node, path: Path, code: str, message: str, hint: str = "") -> None:
+        self.findings.append((path, Finding(code, message, self._at(node.start_mark), hint)))
 
     def _convert(self, node: yaml.Node, path: Path) -> Any:
         self._values[path] = self._at(node.start_mark)
@@ -105,48 +124,50 @@ class Document:
         assert isinstance(node, yaml.ScalarNode)
         if node.style in ("'", '"'):
             self._quoted.add(path)
-        return self._scalar(node)
+        return self._scalar(node, path)
 
     def _entries(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, Any]]:
         seen: set[str] = set()
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._error(key_node, "yaml", "a key must be a word")
+                self._error(key_node, path, "yaml", "a key must be a word")
                 continue
             key = key_node.value
             if key in seen:
-                self._error(key_node, "duplicate-key", f'"{key}" is there twice')
+                self._error(key_node, (*path, key), "duplicate-key", f'"{key}" is there twice')
                 continue
             seen.add(key)
             self._keys[(*path, key)] = self._at(key_node.start_mark)
             yield key, self._convert(value_node, (*path, key))
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        if "\0" in node.value:  # no file, model or word has one
+            self._error(node, path, "yaml", "not a valid value: it has a null character")
+            return None
         if "$" in node.value:
             return FromVariable(
-                _VARIABLE.sub(lambda found: self._substitute(found, node), node.value)
+                _VARIABLE.sub(lambda found: self._substitute(found, node, path), node.value)
             )
         try:
             return self._constructor.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
             what = getattr(error, "problem", None) or error
-            self._error(node, "yaml", f"not a valid value: {what}")
+            self._error(node, path, "yaml", f"not a valid value: {what}")
             return None
 
-    def _substitute(self, found: re.Match[str], node: yaml.ScalarNode) -> str:
+    def _substitute(self, found: re.Match[str], node: yaml.ScalarNode, path: Path) -> str:
         if found[0] == "$$":
             return "$"
         name, default = found["name"], found["default"]
         if name is None:
-            self._error(
-                node, "variable", f"cannot read {found[0]!r}", "write ${NAME} or ${NAME:-default}"
-            )
+            hint = "write ${NAME} or ${NAME:-default}"
+            self._error(node, path, "variable", f"cannot read {found[0]!r}", hint)
             return ""
         value = self._variables.get(name)
         if default is not None:
             return value or default[2:]
         if value is None:
             hint = f"set it, or give a default: ${{{name}:-...}}"
-            self._error(node, "variable", f"the variable {name} is not set", hint)
+            self._error(node, path, "variable", f"the variable {name} is not set", hint)
             return ""
         return value

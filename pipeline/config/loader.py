@@ -16,15 +16,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from pipeline.config import secrets
 from pipeline.config.document import Document
+from pipeline.config.node import build
 from pipeline.config.typed import read_text
-from pipeline.errors import ConfigError, Finding, Place, SettingError, did_you_mean
-from pipeline.graph import Graph
-from pipeline.inbox import InboxSettings
-from pipeline.processor import Processor
-from pipeline.registry import find_processor
-from pipeline.settings import Problem, convert, convert_value
+from pipeline.environment import check_processor
+from pipeline.errors import ConfigError, Finding, Place, did_you_mean, nearest_place
+from pipeline.graph import Graph, Node, read_chain
+from pipeline.ports import Ports
+from pipeline.settings import Problem
 
 TOP = {"processors": dict, "flow": list}
 
@@ -46,30 +48,139 @@ def loads(
     variables: Mapping[str, str] | None = None,
 ) -> Graph:
     """The graph that a YAML text describes; `file` is for messages, `base` for relative paths."""
-    document = Document(text, file, os.environ if variables is None else variables)
-    findings = list(_check_top(document))
-    if findings:
+    reading = _Reading(text, file, base, variables)
+    findings = reading.all_findings()
+    if findings or reading.graph is None:
         raise ConfigError(findings)
-    processors: dict[str, Processor] = {}
-    inboxes: dict[str, InboxSettings] = {}
-    for name in document.data["processors"]:
+    return reading.graph
+
+
+def check(
+    text: str,
+    *,
+    file: str = "<config>",
+    base: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    offline: bool = False,
+) -> list[Finding]:
+    """Everything that is wrong with a YAML text, also with the machine, in the order of its lines.
+
+    offline: nothing is looked at but the text and the code that it names.
+    """
+    reading = _Reading(text, file, base, variables)
+    if reading.graph is not None:
+        reading.findings += reading.graph.check(offline=offline)
+    elif not offline:
+        reading.findings += [f for node in reading.nodes.values() for f in check_processor(node)]
+    return sorted(reading.all_findings(), key=lambda finding: finding.place or (file, 0, 0))
+
+
+def check_file(path: str | Path, *, offline: bool = False) -> list[Finding]:
+    """Everything that is wrong with a YAML file."""
+    try:
+        text = read_text(path)
+    except ConfigError as error:
+        return list(error.findings)
+    return check(text, file=str(path), base=Path(path).parent, offline=offline)
+
+
+class _Reading:
+    """A text on its way to a graph; goes on as far as it can, to find all that is wrong at once.
+
+    graph: None where too much is wrong to build one. nodes: those that nothing is wrong with, not
+    wired. secrets: those that stand in the text; they keep no graph from being built.
+    """
+
+    def __init__(
+        self, text: str, file: str, base: Path | None, variables: Mapping[str, str] | None
+    ) -> None:
+        self.graph: Graph | None = None
+        self.nodes: dict[str, Node] = {}
+        self.findings: list[Finding] = []
+        self.secrets = secrets.by_look(text, file)
+        known = os.environ if variables is None else variables
         try:
-            processor, inbox = _build(document, name, base or Path())
+            document = Document(text, file, known, strict=False)
         except ConfigError as error:
-            findings += error.findings
-            continue
-        processors[name] = processor
-        if inbox is not None:
-            inboxes[name] = inbox
-    if findings:
-        raise ConfigError(findings)
-    return Graph(
-        processors,
-        document.data["flow"],
-        inboxes=inboxes,
-        places={name: document.key_place("processors", name) for name in processors},
-        flow_places=[document.text_place("flow", i) for i in range(len(document.data["flow"]))],
+            self.findings += error.findings
+        else:
+            self._read(document, base or Path())
+
+    def all_findings(self) -> list[Finding]:
+        """Those about secrets too; no message quotes one."""
+        findings = [secrets.hide(finding, self.secrets) for finding in self.findings]
+        return [secret.finding for secret in self.secrets] + findings
+
+    def _read(self, document: Document, base: Path) -> None:
+        self.findings += [finding for _, finding in document.findings]
+        self.findings += _check_top(document)
+        data = document.data if isinstance(document.data, dict) else {}
+        processors, flow = (
+            data[key] if isinstance(data.get(key), kind) else kind() for key, kind in TOP.items()
+        )
+        places = document.places_below("processors")
+        for name, values in processors.items():
+            self._read_node(document, name, values, places.get(name, {}), base)
+        flow_places = [document.text_place("flow", index) for index in range(len(flow))]
+        if self.findings:
+            unreadable = {path[:2] for path, _ in document.findings}
+            for index, chain in enumerate(flow):
+                if isinstance(chain, str) and ("flow", index) not in unreadable:
+                    self.findings += read_chain(chain, processors, flow_places[index])[1]
+            return
+        nodes = self.nodes.values()
+        try:
+            self.graph = Graph(
+                {node.name: node.processor for node in nodes},
+                flow,
+                inboxes={node.name: node.inbox for node in nodes if node.inbox is not None},
+                places={node.name: node.place for node in nodes if node.place is not None},
+                flow_places=flow_places,
+                setting_places=places,
+            )
+        except ConfigError as error:
+            self.findings += error.findings
+
+    def _read_node(
+        self, document: Document, name: str, values: Any, places: Mapping[str, Place], base: Path
+    ) -> None:
+        top = ("processors", name)
+        unreadable = {path[2:3] for path, _ in document.findings if path[:2] == top}
+        if not isinstance(values, dict) or not isinstance(values.get("use"), str):
+            if not unreadable:
+                place = document.place(*top, *(["use"] if isinstance(values, dict) else []))
+                message = f'"{name}" needs `use:` with the name of a processor'
+                hint = "write {use: resampler, ...}"
+                self.findings.append(Finding("missing-use", message, place, hint))
+            return
+        built = build(values, base, {str(key) for path in unreadable for key in path})
+        own_place = document.key_place(*top)
+        for problem in built.problems:
+            if problem.code == "unknown-setting":
+                place = document.key_place(*top, *problem.path)
+            else:
+                place = nearest_place(places, ".".join(map(str, problem.path))) or own_place
+            self.findings.append(_finding(name, problem, place))
+        for path, text in secrets.by_name(values, built.public):
+            self._add_secret(name, path, text, document.place(*top, *path))
+        if built.processor is not None:
+            self.nodes[name] = Node(
+                name, built.processor, Ports((), ()), built.inbox, own_place, places
+            )
+
+    def _add_secret(self, name: str, path: tuple[str, ...], text: str, place: Place) -> None:
+        if any(secret.text in text for secret in self.secrets):
+            return  # found by its look already
+        message = f'"{name}": {".".join(path)} is a secret that is written into the file'
+        finding = Finding("secret", message, place, secrets.HINT)
+        self.secrets.append(secrets.Secret(finding, text))
+
+
+def _finding(name: str, problem: Problem, place: Place) -> Finding:
+    message = (
+        problem.message if problem.code == "unknown-processor" else f'"{name}": {problem.message}'
     )
+    return Finding(problem.code, message, place, problem.hint)
 
 
 def _check_top(document: Document) -> Iterator[Finding]:
@@ -93,50 +204,3 @@ def _check_top(document: Document) -> Iterator[Finding]:
                     yield Finding(
                         "flow-syntax", "a chain is text: `a -> b -> c`", document.place(key, index)
                     )
-
-
-def _build(document: Document, name: str, base: Path) -> tuple[Processor, InboxSettings | None]:
-    """One processor and its inbox settings. Raises ConfigError with all that is wrong with it."""
-    top = ("processors", name)
-    values = document.data["processors"][name]
-    if not isinstance(values, dict) or not isinstance(values.get("use"), str):
-        place = document.place(*top, *(["use"] if isinstance(values, dict) else []))
-        message = f'"{name}" needs `use:` with the name of a processor'
-        raise ConfigError([Finding("missing-use", message, place, "write {use: resampler, ...}")])
-    try:
-        kind = find_processor(values["use"], base)
-    except SettingError as error:
-        place = document.place(*top, "use")
-        raise ConfigError([Finding("unknown-processor", str(error), place, error.hint)]) from error
-    problems: list[Problem] = []
-    inbox: InboxSettings | None = None
-    if "inbox" in values:
-        inbox, problem = convert_value(InboxSettings, values["inbox"], "inbox")
-        problems += [problem] if problem else []
-    settings = {key: value for key, value in values.items() if key not in ("use", "inbox")}
-    try:
-        arguments, wrong = convert(kind, settings, base)
-        problems += wrong
-    except SettingError as error:
-        problems.append(Problem(("use",), "annotations", str(error), error.hint))
-    if not problems:
-        try:
-            return kind(**arguments), inbox
-        except SettingError as error:
-            path = (error.setting,) if error.setting else ()
-            problems.append(Problem(path, "wrong-setting", str(error), error.hint))
-        except ValueError as error:
-            problems.append(Problem((), "wrong-setting", str(error)))
-        except Exception as error:
-            what = f"its constructor failed: {type(error).__name__}: {error}"
-            problems.append(Problem((), "constructor", what))
-    raise ConfigError([_located(document, top, problem) for problem in problems])
-
-
-def _located(document: Document, top: tuple[str, str], problem: Problem) -> Finding:
-    place: Place
-    if problem.code == "unknown-setting":
-        place = document.key_place(*top, *problem.path)
-    else:
-        place = document.place(*top, *problem.path) if problem.path else document.key_place(*top)
-    return Finding(problem.code, f'"{top[1]}": {problem.message}', place, problem.hint)

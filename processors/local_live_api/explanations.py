@@ -10,7 +10,7 @@ that the scenario has.
 Example:
 
     turns:
-      - typed: Hello!
+      - expect: {text: hello}
         then: [{say: "Hello, Ada."}]
 
 A client that sends "Good morning." differs from the first turn, and one that sends nothing leaves

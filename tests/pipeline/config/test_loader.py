@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import ConfigError, Graph, InboxSettings, load
-from pipeline.config import loads
+from pipeline.config import check, check_file, loads
 from processors.audio.resampler import Resampler
 
 CUSTOM = """
@@ -121,6 +121,8 @@ flow:
         "{use: resampler, ...}",
         'x.yaml:8:9: error[missing-use] "word" needs `use:` with the name of a processor; write '
         "{use: resampler, ...}",
+        'x.yaml:10:19: error[unknown-node] no processor is named "void"; there are: gate, high, '
+        "none, res, tone, up, word",
     ]
 
 
@@ -201,8 +203,8 @@ flow: [in -> out, in -> again]
     (folder / "a.wav").write_bytes(b"precious")
     found = [str(finding) for finding in graph_of(text, folder).check()]
     assert found[:2] == [
-        f'x.yaml:4:3: error[same-file] "again" and "out" would both write {folder}/x/../a.wav',
-        f'x.yaml:3:3: error[same-file] "out" would overwrite {folder}/a.wav, which "in" reads',
+        f'x.yaml:4:34: error[same-file] "again" and "out" would both write {folder}/x/../a.wav',
+        f'x.yaml:3:32: error[same-file] "out" would overwrite {folder}/a.wav, which "in" reads',
     ]
     assert (folder / "a.wav").read_bytes() == b"precious"
 
@@ -221,3 +223,167 @@ flow: [tone -> low -> void, tone -> high -> void]
     assert "high gives audio of 16000 Hz any channels, void takes 8000 Hz any channels" in str(
         finding
     )
+
+
+def found(text: str, folder: Path, *, offline: bool = False, **variables: str) -> list[str]:
+    findings = check(text, file="x.yaml", base=folder, variables=variables, offline=offline)
+    return [str(finding) for finding in findings]
+
+
+SETTINGS = """\
+processors:
+  in: {use: audio_source, path: gone.wav}
+  three:
+    use: resampler
+    rate: 16000
+    channels: 3
+  out:
+    use: audio_sink
+    path: x.wav
+    inbox:
+      policy: latest
+  words: {use: transcription_sink, path: x.jsonl, inbox: {ms: 5}}
+  gemini: {use: live_api, model: gemini-9, voice: Kora}
+flow:
+  - in -> three -> out
+  - three -> gemini -> words
+"""
+
+
+def test_what_a_check_finds_stands_at_the_setting_it_names(folder: Path) -> None:
+    (folder / "gone.wav").mkdir()
+    text = SETTINGS.replace("inbox: {ms: 5}", "").replace("channels: 3", "channels: 1")
+    assert found(text, folder) == [
+        f'x.yaml:2:33: error[environment] "in": there is no file {folder}/gone.wav',
+        'x.yaml:13:51: error[environment] "gemini": no voice is called "Kora"; did you mean '
+        '"Kore"?',
+    ]
+
+
+def test_what_is_wrong_with_an_inbox_stands_at_its_setting(folder: Path) -> None:
+    assert 'x.yaml:12:63: error[inbox] "words": a bound in ms is for sound' in "".join(
+        found(SETTINGS, folder, offline=True)
+    )
+
+
+def test_a_file_of_its_own_that_is_missing_is_found_at_the_setting(folder: Path) -> None:
+    (folder / "reader.py").write_text(
+        """
+from pathlib import Path
+from pipeline import AudioFrame, InputPath, Sink, read_yaml
+
+class Reader(Sink):
+    def __init__(self, table: InputPath) -> None:
+        self.table = table
+    def check(self) -> None:
+        read_yaml(self.table, dict[str, int])
+    async def consume(self, frame: AudioFrame) -> None: ...
+"""
+    )
+    text = GOOD.replace("./custom.py:Void", "./reader.py:Reader, table: table.yaml")
+    assert found(text, folder) == [
+        f"x.yaml:8:42: error[unreadable] cannot read {folder}/table.yaml: No such file or directory"
+    ]
+    (folder / "table.yaml").write_text("a: 1\nb: x\n")
+    assert found(text, folder) == [
+        f"{folder}/table.yaml:2:4: error[wrong-setting] b: expected int, got 'x'"
+    ]
+
+
+def test_a_name_that_no_file_can_have_is_an_ordinary_finding(folder: Path) -> None:
+    text = GOOD.replace("./custom.py:Void", f"audio_sink, path: {'x' * 300}.wav")
+    [finding] = found(text, folder)
+    assert finding.startswith('x.yaml:8:33: error[environment] "void": cannot use xxx')
+    assert finding.endswith("xxx.wav: File name too long")
+
+
+def test_wrong_text_settings_flow_and_machine_are_found_at_once(folder: Path) -> None:
+    text = """\
+processors:
+  tone: {use: ./custom.py:Tone, hertz: "${HERTZ}", rate: 8000, rat: 1}
+  in: {use: audio_source, path: gone.wav}
+  void: {use: ./custom.py:Void}
+  void: {use: ./custom.py:Void}
+flow:
+  - tone -> vod
+  - in -> ${VOID}
+"""
+    assert found(text, folder) == [
+        "x.yaml:2:40: error[variable] the variable HERTZ is not set; set it, or give a default: "
+        "${HERTZ:-...}",
+        'x.yaml:2:64: error[unknown-setting] "tone": no setting "rat"; did you mean "rate"?',
+        f'x.yaml:3:33: error[environment] "in": there is no file {folder}/gone.wav',
+        'x.yaml:5:3: error[duplicate-key] "void" is there twice',
+        'x.yaml:7:13: error[unknown-node] no processor is named "vod"; did you mean "void"?',
+        "x.yaml:8:5: error[variable] the variable VOID is not set; set it, or give a default: "
+        "${VOID:-...}",
+    ]
+    assert [line for line in found(text, folder, offline=True) if "gone.wav" in line] == []
+
+
+def test_offline_compares_the_formats_that_are_known(folder: Path) -> None:
+    text = """\
+processors:
+  in: {use: audio_source, path: gone.wav}
+  low: {use: resampler, rate: 8000, channels: 1}
+  gemini: {use: live_api, backend: gemini_api, modality: audio}
+  void: {use: ./custom.py:Void}
+flow: [in -> low -> gemini -> void, in -> gemini]
+"""
+    [finding] = found(text, folder, offline=True)
+    assert finding.startswith('x.yaml:6:21: error[format-mismatch] "low -> gemini"')
+
+
+def test_what_a_constructor_finds_within_a_setting(folder: Path) -> None:
+    (folder / "inner.py").write_text(
+        """
+from pipeline import AudioFrame, SettingError, Sink
+
+class Inner(Sink):
+    def __init__(self, band: dict[str, int]) -> None:
+        raise SettingError("too low", setting="band.low")
+    async def consume(self, frame: AudioFrame) -> None: ...
+"""
+    )
+    text = GOOD.replace("./custom.py:Void", "./inner.py:Inner, band: {high: 2, low: 1}")
+    assert found(text, folder) == ['x.yaml:8:54: error[wrong-setting] "void": too low']
+    without = text.replace(", low: 1", "")
+    assert found(without, folder) == ['x.yaml:8:39: error[wrong-setting] "void": too low']
+
+
+SECRET = "AIza" + "Sy0123456789abcdefghijklmnopqrstuvw"
+
+
+def test_secrets_are_found_and_never_quoted(folder: Path) -> None:
+    text = f"""\
+# as in "${{KEY}}", not {SECRET}
+processors:
+  tone: {{use: ./custom.py:Tone, hertz: {SECRET}}}
+  low: {{use: resampler, rate: 8000, quality: best, api_key: "s3cr3t"}}
+  void: {{use: ./custom.py:Void}}
+flow: [tone -> low -> void]
+"""
+    put = 'put it into an environment variable, and write "${NAME}"'
+    key = f"error[secret] an API key of Google is written into the file; {put}"
+    assert found(text, folder) == [
+        f"x.yaml:1:23: {key}",
+        f"x.yaml:3:40: {key}",
+        'x.yaml:3:40: error[wrong-setting] "tone": hertz: expected float, got ***',
+        'x.yaml:4:52: error[unknown-setting] "low": no setting "api_key"; there are: channels, '
+        "quality, rate",
+        'x.yaml:4:61: error[secret] "low": api_key is a secret that is written into the file; '
+        f"{put}",
+    ]
+    assert {finding.partition(":")[0] for finding in errors(text, folder)} == {"x.yaml"}
+
+
+def test_a_secret_alone_keeps_a_file_from_being_loaded(folder: Path) -> None:
+    text = f"# {SECRET}\n{GOOD}"
+    assert len(errors(text, folder)) == len(found(text, folder)) == 1
+    assert found(f"# {SECRET}\na: [", folder)[0].startswith("x.yaml:1:3: error[secret] ")
+
+
+def test_a_file_that_is_not_there_is_a_finding_too(folder: Path) -> None:
+    [finding] = check_file(folder / "no.yaml")
+    assert finding.code == "unreadable"
+    assert check_file(Path(__file__).parents[3] / "configs/quickstart.yaml") == []

@@ -1,0 +1,134 @@
+"""`pipeline check`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from pipeline.cli import findings as shown
+from pipeline.config.loader import check
+from pipeline.config.pages import configurations, is_configuration
+from pipeline.config.typed import read_text
+from pipeline.errors import ConfigError, Finding
+
+WRONG_INPUT = 2
+YAML = (".yaml", ".yml")
+MARKDOWN = (".md", ".markdown")
+
+
+class Inspection:
+    """What was found in files; each is looked at once, however often it is named.
+
+    configurations: how many. checked, skipped: files.
+    """
+
+    def __init__(self, *, offline: bool) -> None:
+        self.findings: list[Finding] = []
+        self.configurations = 0
+        self.checked: list[str] = []
+        self.skipped: list[str] = []
+        self._offline = offline
+        self._seen: set[Path] = set()
+
+    def look_at(self, path: str) -> None:
+        """A configuration, a Markdown page, or a folder with configurations in it."""
+        if Path(path).is_dir():
+            for file in _yaml_files(path):
+                self._look_at_file(file, named=False)
+        else:
+            self._look_at_file(path, named=True)
+
+    def _look_at_file(self, file: str, *, named: bool) -> None:
+        resolved = Path(file).resolve()
+        if resolved in self._seen:
+            return
+        self._seen.add(resolved)
+        try:
+            text = read_text(file)
+        except ConfigError as error:
+            self._add(error.findings)
+            self.checked.append(file)
+            return
+        folder = Path(file).parent
+        if file.lower().endswith(MARKDOWN):
+            texts = list(configurations(text))
+            for configuration in texts:
+                self._add(self._check_excerpt(configuration, file, folder))
+        else:
+            texts = [text] if named or is_configuration(text) else []
+            for configuration in texts:
+                self._add(check(configuration, file=file, base=folder, offline=self._offline))
+        self.configurations += len(texts)
+        (self.checked if texts else self.skipped).append(file)
+
+    def _check_excerpt(self, text: str, file: str, folder: Path) -> list[Finding]:
+        """Pages name files from their own folder, or, as those of a `docs/`, from the one above."""
+        found = check(text, file=file, base=folder, offline=self._offline)
+        if found:
+            above = check(text, file=file, base=folder / "..", offline=self._offline)
+            found = min(found, above, key=len)
+        return found
+
+    def _add(self, findings: Sequence[Finding]) -> None:
+        """Two configurations may share a file that something is wrong with."""
+        self.findings += [finding for finding in findings if finding not in self.findings]
+
+
+def check_paths(paths: Sequence[str], *, offline: bool, form: str, verbose: bool) -> int:
+    """Check files and folders, and say what is wrong; the exit status."""
+    inspection = Inspection(offline=offline)
+    for path in paths:
+        inspection.look_at(path)
+    if not inspection.configurations and not inspection.findings:
+        message = f"there is no configuration in {', '.join(paths)}"
+        hint = "a configuration has `processors:` at its top"
+        inspection.findings.append(Finding("nothing-to-check", message, hint=hint))
+    _print(inspection, form)
+    if verbose:
+        for file in inspection.checked:
+            click.echo(f"checked {file}", err=True)
+        for file in inspection.skipped:
+            click.echo(f"skipped {file}: no configuration", err=True)
+    click.echo(_summary(inspection), err=True)
+    return WRONG_INPUT if inspection.findings else 0
+
+
+def _print(inspection: Inspection, form: str) -> None:
+    findings = inspection.findings
+    if form == "json":
+        click.echo(shown.as_json(findings, inspection.checked, inspection.skipped), nl=False)
+    elif form == "github":
+        click.echo(shown.as_github(findings), nl=False)
+    elif sys.stdout.isatty() and findings:
+        from rich.console import Console
+
+        shown.print_findings(findings, Console())
+    else:
+        click.echo(shown.as_text(findings), nl=False)
+
+
+def _summary(inspection: Inspection) -> str:
+    parts = [
+        _counted(inspection.configurations, "configuration"),
+        _counted(len(inspection.findings), "finding") if inspection.findings else "nothing wrong",
+    ]
+    if inspection.skipped:
+        parts.append(f"{_counted(len(inspection.skipped), 'file')} skipped")
+    return ", ".join(parts)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _yaml_files(folder: str) -> Iterator[str]:
+    """All below a folder, in the order of their names; hidden folders are left out."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.lower().endswith(YAML):
+                yield os.path.join(parent, name)

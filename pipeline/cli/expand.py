@@ -1,0 +1,163 @@
+"""`pipeline expand`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import yaml
+
+from pipeline.cli.findings import print_findings
+from pipeline.config import loads
+from pipeline.config.document import Document
+from pipeline.config.secrets import LOOKS
+from pipeline.config.typed import read_text
+from pipeline.errors import ConfigError
+from pipeline.graph import Graph, Node
+from pipeline.inbox import DEFAULT_FRAMES, InboxSettings
+from pipeline.settings import FromVariable, Setting, convert, convert_value, read_settings
+
+WRONG_INPUT = 2
+REDACTED = "<redacted>"
+
+SECRET = {
+    "auth", "authorization", "credential", "credentials", "key", "keys", "apikey", "pass",
+    "passphrase", "passwd", "password", "passwords", "pwd", "secret", "secrets", "token",
+}  # fmt: skip
+"""Words in the names of variables and settings that hold what nobody else may see.
+
+More than the check objects to: what is hidden in vain does no harm.
+"""
+
+NO_SECRET = {"file", "folder", "path"}
+"""Last words of such names that only say where a secret is."""
+
+
+def expand(path: str) -> int:
+    """Print a configuration with all that it leaves unsaid; the exit status."""
+    try:
+        text = read_text(path)
+        graph = loads(text, file=path, base=Path(path).parent)
+        shown, hidden = expanded(text, graph, Path(path).parent, os.environ)
+    except ConfigError as error:
+        from rich.console import Console
+
+        print_findings(error.findings, Console(stderr=True, highlight=False))
+        return WRONG_INPUT
+    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100), nl=False)
+    if hidden:
+        click.echo(f"redacted: {', '.join(hidden)}", err=True)
+    return 0
+
+
+def expanded(
+    text: str, graph: Graph, base: Path, variables: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The whole configuration of a graph that `text` describes, and the settings hidden in it.
+
+    Files are given by absolute paths where they are looked for beside the configuration, so that
+    the result means the same wherever it stands.
+    """
+    names = re.findall(r"\$\{(\w+)", text)
+    masks = {name: REDACTED for name in names if is_secret(name)}
+    real = Document(text, "", variables).data
+    masked = Document(text, "", {**variables, **masks}).data
+    hidden: list[str] = []
+    processors = {}
+    for name, values in real["processors"].items():
+        whole = _whole(values, graph.nodes[name], base.resolve())
+        processors[name] = _redacted(whole, values, masked["processors"][name], (name,), hidden)
+    return {"processors": processors, "flow": [str(chain) for chain in real["flow"]]}, hidden
+
+
+def is_secret(name: str) -> bool:
+    """Whether something of this name is likely to be a secret, not where one can be found."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").split("_")
+    return not SECRET.isdisjoint(words) and words[-1] not in NO_SECRET
+
+
+def _whole(values: Mapping[str, Any], node: Node, base: Path) -> dict[str, Any]:
+    """An entry of `processors`: what it says, in its order, and then what it leaves unsaid."""
+    kind = type(node.processor)
+    settings = read_settings(kind)
+    given = {name: value for name, value in values.items() if name in settings}
+    arguments, _ = convert(kind, given, base)
+    unsaid = {
+        name: default
+        for name, setting in settings.items()
+        if name not in values
+        for default in _default(setting)
+    }
+    standard_input = {name: "-" for name, value in given.items() if value == "-"}
+    inbox = {} if node.inbox is None else {"inbox": _bound(node.inbox)}
+    said = {"use": _use(values["use"], base), **_plain(arguments), **standard_input, **inbox}
+    return {name: said[name] for name in values} | said | unsaid
+
+
+def _use(use: str, base: Path) -> str:
+    where, _, name = use.rpartition(":")
+    return f"{base / where}:{name}" if where.endswith(".py") else str(use)
+
+
+def _default(setting: Setting) -> list[Any]:
+    """A setting's default, if there is one that can be written in YAML and means the same there."""
+    if setting.required or (setting.is_input and setting.default is not None):
+        return []
+    default = _plain(setting.default)
+    _, problem = convert_value(setting.annotation, default, setting.name)
+    return [] if problem else [default]
+
+
+def _bound(inbox: InboxSettings) -> dict[str, Any]:
+    if inbox.policy == "latest":
+        return {"policy": "latest"}
+    bound = {"frames": inbox.frames or DEFAULT_FRAMES} if inbox.ms is None else {"ms": inbox.ms}
+    return {**bound, "policy": inbox.policy}
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, enc_hook=str, str_keys=True)
+
+
+def _redacted(
+    shown: Any, real: Any, masked: Any, path: tuple[str | int, ...], hidden: list[str]
+) -> Any:
+    """A value as it may be shown; `real` and `masked` are what the file says without defaults.
+
+    They differ where a secret variable has been put in. Dollar signs are doubled, or what came out
+    of a variable could be taken for another.
+    """
+    if isinstance(shown, dict):
+        real, masked = (each if isinstance(each, dict) else {} for each in (real, masked))
+        in_order = [key for key in real if key in shown]
+        in_order += [key for key in shown if key not in real]
+        return {
+            key: _redacted(shown[key], real.get(key), masked.get(key), (*path, key), hidden)
+            for key in in_order
+        }
+    if isinstance(shown, list):
+        said = (
+            zip(real, masked, strict=True)
+            if isinstance(real, list)
+            else ((None, None),) * len(shown)
+        )
+        return [
+            _redacted(item, *pair, (*path, index), hidden)
+            for index, (item, pair) in enumerate(zip(shown, said, strict=True))
+        ]
+    name = next(part for part in reversed(path) if isinstance(part, str))
+    is_text = isinstance(shown, str)
+    if masked != real:
+        shown = str(masked)
+    elif is_secret(name) and (is_text or isinstance(real, FromVariable)):
+        shown = REDACTED
+    if is_text and any(re.search(look, shown) for look in LOOKS):
+        shown = REDACTED
+    if masked != real or shown is REDACTED:
+        hidden.append(".".join(map(str, path)))
+    return shown.replace("$", "$$") if isinstance(shown, str) else shown

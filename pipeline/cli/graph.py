@@ -1,0 +1,51 @@
+"""`pipeline graph`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+from rich.console import Console
+
+from pipeline.cli.findings import print_findings
+from pipeline.config import load
+from pipeline.drawing.sketch import Sketch, sketch
+from pipeline.errors import ConfigError
+
+WRONG_INPUT = 2
+
+
+def draw_graph(path: str, form: str, *, ascii_only: bool) -> int:
+    """Print a drawing of a configuration's graph; the exit status."""
+    try:
+        drawing = _draw(sketch(load(path)), form, ascii_only)
+    except ConfigError as error:
+        print_findings(error.findings, Console(stderr=True, highlight=False))
+        return WRONG_INPUT
+    click.echo(drawing, nl=False)
+    return 0
+
+
+def _draw(drawn: Sketch, form: str, ascii_only: bool) -> str:
+    if form == "mermaid":
+        from pipeline.drawing.markup import draw_mermaid
+
+        return draw_mermaid(drawn)
+    if form == "dot":
+        from pipeline.drawing.markup import draw_dot
+
+        return draw_dot(drawn)
+    if form == "svg":
+        from pipeline.drawing.svg import draw_svg
+
+        return draw_svg(drawn)
+    from pipeline.drawing.tree import draw_tree
+
+    width = shutil.get_terminal_size().columns
+    text = draw_tree(drawn, width=width, ascii_only=ascii_only)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return draw_tree(drawn, width=width, ascii_only=True)
+    return text

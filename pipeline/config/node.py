@@ -1,0 +1,95 @@
+"""One entry of `processors`: from its values to a processor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_origin
+
+from pipeline.config.problems import all_problems
+from pipeline.errors import SettingError
+from pipeline.inbox import InboxSettings
+from pipeline.processor import Processor
+from pipeline.registry import find_processor
+from pipeline.settings import Problem, Setting, convert, convert_value, read_settings
+
+RESERVED = ("use", "inbox")
+"""Keys that are no settings of the processor."""
+
+
+class Built(NamedTuple):
+    """What came of an entry: a processor, or what is wrong.
+
+    public: the settings that are no secret, whatever they are called.
+    """
+
+    processor: Processor | None
+    inbox: InboxSettings | None
+    problems: list[Problem]
+    public: Collection[str] = ()
+
+
+def build(values: Mapping[str, Any], base: Path, unreadable: Collection[str]) -> Built:
+    """The processor that `use` names, with its settings, and everything that is wrong with them.
+
+    base: the folder that relative input paths start from.
+    unreadable: keys of which the value is not known; with any of them, no processor is made.
+    """
+    if "use" in unreadable:
+        return Built(None, None, [])
+    try:
+        kind = find_processor(values["use"], base)
+    except SettingError as error:
+        problem = Problem(("use",), "unknown-processor", str(error), error.hint)
+        return Built(None, None, [problem])
+    try:
+        schema = read_settings(kind)
+    except SettingError as error:
+        return Built(None, None, [Problem(("use",), "annotations", str(error), error.hint)])
+    known = {key: value for key, value in values.items() if key not in unreadable}
+    inbox: InboxSettings | None = None
+    problems: list[Problem] = []
+    if "inbox" in known:
+        inbox, _ = convert_value(InboxSettings, known["inbox"], "inbox")
+        problems += all_problems(InboxSettings, known["inbox"], "inbox")
+    settings = {key: value for key, value in known.items() if key not in RESERVED}
+    arguments, wrong = convert(kind, settings, base)
+    unknown = {f'setting "{key}" is missing' for key in unreadable}
+    problems += _in_detail([p for p in wrong if p.message not in unknown], schema, settings)
+    processor: Processor | None = None
+    if not problems and not unreadable:
+        made = _make(kind, arguments)
+        if isinstance(made, Problem):
+            problems.append(made)
+        else:
+            processor = made
+    return Built(processor, inbox, problems, {s.name for s in schema.values() if _is_public(s)})
+
+
+def _in_detail(
+    problems: list[Problem], schema: Mapping[str, Setting], values: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """All that is wrong with a setting, where only the first of it was found."""
+    for problem in problems:
+        if problem.code == "wrong-setting":
+            name = str(problem.path[0])
+            yield from all_problems(schema[name].annotation, values[name], name)
+        else:
+            yield problem
+
+
+def _make(kind: type[Processor], arguments: Mapping[str, Any]) -> Processor | Problem:
+    try:
+        return kind(**arguments)
+    except SettingError as error:
+        path = tuple(error.setting.split(".")) if error.setting else ()
+        return Problem(path, "wrong-setting", str(error), error.hint)
+    except ValueError as error:
+        return Problem((), "wrong-setting", str(error))
+    except Exception as error:
+        what = f"its constructor failed: {type(error).__name__}: {error}"
+        return Problem((), "constructor", what)
+
+
+def _is_public(setting: Setting) -> bool:
+    return setting.is_input or setting.is_output or get_origin(setting.annotation) is Literal

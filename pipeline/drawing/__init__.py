@@ -1,0 +1,1 @@
+"""Graphs as text, without running them or asking the machine: `sketch`, and ways to show one."""

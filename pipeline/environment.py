@@ -1,0 +1,146 @@
+"""What keeps a graph from running on this machine: files, devices, formats that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pipeline.checks import emitted
+from pipeline.errors import ConfigError, Finding, SettingError
+from pipeline.frames import AudioFrame
+from pipeline.ports import FrameTypes, overlap
+from pipeline.processor import AudioFormat, Sink, Source
+from pipeline.settings import read_settings
+
+if TYPE_CHECKING:
+    from pipeline.graph import Edge, Graph, Node
+
+
+def check_machine(graph: Graph, *, offline: bool = False) -> list[Finding]:
+    """Ask every processor whether it can run here; compare files, and formats along edges.
+
+    offline: ask no processor, and take the formats of sources as not known.
+    """
+    findings: list[Finding] = list(_check_files(graph))
+    formats: dict[str, AudioFormat] = {}
+    known: dict[str, FrameTypes] = {}
+    for node in graph.order:
+        arriving = [
+            (edge, formats[edge.source.name])
+            for edge in node.incoming
+            if not edge.feedback and overlap(emitted(edge.source, known), (AudioFrame,))
+        ]
+        formats[node.name] = AudioFormat()
+        wrong = [] if offline else check_processor(node)
+        if not wrong and not (offline and isinstance(node.processor, Source)):
+            wrong, formats[node.name] = _check_format(node, arriving)
+        findings += wrong
+    return findings
+
+
+def check_processor(node: Node) -> list[Finding]:
+    """Ask one processor whether it can run here."""
+    try:
+        node.processor.check()
+    except Exception as error:
+        return list(_failed(node, error))
+    return []
+
+
+def _check_format(
+    node: Node, arriving: list[tuple[Edge, AudioFormat]]
+) -> tuple[list[Finding], AudioFormat]:
+    """What does not fit, and the format that the node gives."""
+    findings: list[Finding] = []
+    try:
+        if overlap((AudioFrame,), node.ports.takes):
+            findings += _compare_formats(node, arriving)
+        return findings, node.processor.audio_out(_common([fmt for _, fmt in arriving]))
+    except Exception as error:
+        return [*findings, *_failed(node, error)], AudioFormat()
+
+
+def _failed(node: Node, error: Exception) -> Iterator[Finding]:
+    """What a processor's check raised, at the setting that it is about."""
+    if isinstance(error, ConfigError):  # in a file of its own, at a place of its own
+        for finding in error.findings:
+            place = finding.place or node.place_of(_file_setting(node, finding.message))
+            yield msgspec.structs.replace(finding, place=place)
+    elif isinstance(error, SettingError):
+        message = f'"{node.name}": {error}'
+        yield Finding("environment", message, node.place_of(error.setting), error.hint)
+    elif isinstance(error, OSError) and error.filename is not None:
+        message = f'"{node.name}": cannot use {error.filename}: {error.strerror}'
+        yield Finding("environment", message, node.place_of(_file_setting(node, message)))
+    else:
+        message = f'"{node.name}": its check failed: {type(error).__name__}: {error}'
+        yield Finding("environment", message, node.place)
+
+
+def _file_setting(node: Node, message: str) -> str | None:
+    """The setting that holds the file which a message is about."""
+    for setting in read_settings(type(node.processor)).values():
+        path = getattr(node.processor, setting.name, None)
+        is_path = setting.is_input or setting.is_output
+        if is_path and path and str(path) in message:
+            return setting.name
+    return None
+
+
+def _check_files(graph: Graph) -> Iterator[Finding]:
+    """A file that is written must not be read, nor written, by anything else in the graph."""
+    written: dict[Path, tuple[Node, str]] = {}
+    read: list[tuple[Path, Node]] = []
+    for node in graph.nodes.values():
+        for setting in read_settings(type(node.processor)).values():
+            value = getattr(node.processor, setting.name, None)
+            if not isinstance(value, str | Path):
+                continue
+            path = Path(value).resolve()
+            if setting.is_input:
+                read.append((path, node))
+            elif setting.is_output and path in written:
+                other = written[path][0]
+                message = f'"{node.name}" and "{other.name}" would both write {value}'
+                yield Finding("same-file", message, node.place_of(setting.name))
+            elif setting.is_output:
+                written[path] = node, setting.name
+    for path, node in read:
+        if path in written:
+            writer, name = written[path]
+            message = f'"{writer.name}" would overwrite {path}, which "{node.name}" reads'
+            yield Finding("same-file", message, writer.place_of(name))
+
+
+def _common(formats: list[AudioFormat]) -> AudioFormat:
+    """What is the same in all of them."""
+    rates, channels = {f.rate for f in formats}, {f.channels for f in formats}
+    return AudioFormat(
+        rates.pop() if len(rates) == 1 else None, channels.pop() if len(channels) == 1 else None
+    )
+
+
+def _compare_formats(node: Node, arriving: list[tuple[Edge, AudioFormat]]) -> Iterator[Finding]:
+    needed = node.processor.audio_in()
+    for edge, fmt in arriving:
+        if not fmt.fits(needed):
+            yield _format_mismatch(edge, fmt, needed)
+        elif isinstance(node.processor, Sink) and not fmt.fits(AudioFormat(arriving[0][1].rate)):
+            yield _format_mismatch(edge, fmt, AudioFormat(arriving[0][1].rate))
+
+
+def _format_mismatch(edge: Edge, fmt: AudioFormat, needed: AudioFormat) -> Finding:
+    wanted = ", ".join(
+        f"{key}: {value}"
+        for key, value in (("rate", needed.rate), ("channels", needed.channels))
+        if value
+    )
+    return Finding(
+        "format-mismatch",
+        f'"{edge}": {edge.source.name} gives audio of {fmt}, {edge.target.name} takes {needed}',
+        edge.place,
+        f"put a resampler between them: {{use: resampler, {wanted}}}",
+    )

@@ -1,0 +1,233 @@
+"""`pipeline check`: files, folders and pages, and what is said of them."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.cli.main import main
+
+ROOT = Path(__file__).parents[3]
+GOOD = """\
+processors:
+  typed: {use: text_source, lines: [hello]}
+  gemini: {use: live_api, modality: text}
+flow: [typed -> gemini]
+"""
+BAD = GOOD.replace("text_source", "text_sorce").replace("-> gemini", "-> gemni")
+FILE = GOOD.replace("lines: [hello]", "path: hello.txt")
+FIRST = 'error[unknown-processor] no processor "text_sorce"; did you mean "text_source"?'
+SECOND = 'error[unknown-node] no processor is named "gemni"; did you mean "gemini"?'
+PAGE = f"""\
+# Talk
+
+```yaml
+{GOOD}```
+
+- Wrong:
+
+  ```yaml
+  {BAD.replace(chr(10), chr(10) + "  ").rstrip()}
+  ```
+
+```yaml
+# excerpt
+processors: nothing
+```
+
+```text
+processors: nothing
+```
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(**files: str) -> None:
+    for name, text in files.items():
+        path = Path(name.replace("__", "/").replace("_", "."))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def check(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", *arguments])
+
+
+def test_nothing_wrong() -> None:
+    write(x_yaml=GOOD)
+    result = check("x.yaml")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert result.stderr == "1 configuration, nothing wrong\n"
+
+
+def test_all_that_is_wrong_with_its_lines() -> None:
+    write(x_yaml=BAD)
+    result = check("x.yaml")
+    assert result.exit_code == 2
+    assert result.stdout == (
+        f"x.yaml:2:16: {FIRST}\n"
+        "      typed: {use: text_sorce, lines: [hello]}\n"
+        "                   ^\n"
+        f"x.yaml:4:17: {SECOND}\n"
+        "    flow: [typed -> gemni]\n"
+        "                    ^\n"
+    )
+    assert result.stderr == "1 configuration, 2 findings\n"
+
+
+def test_it_runs_nothing_and_writes_nothing(folder: Path) -> None:
+    write(x_yaml=GOOD.replace("text}", "text, record: wire.jsonl}"))
+    assert check("x.yaml").exit_code == 0
+    assert [file.name for file in folder.iterdir()] == ["x.yaml"]
+
+
+def test_a_folder_is_searched_for_configurations() -> None:
+    write(
+        a__x_yaml=GOOD, a__b__y_yml=BAD, a__b__scenario_yaml="turns: []\n", a__z_txt=BAD,
+        a___git__z_yaml=BAD, a__page_md=PAGE,
+    )  # fmt: skip
+    result = check("a", "-v")
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[::3] == [
+        f"a/b/y.yml:2:16: {FIRST}",
+        f"a/b/y.yml:4:17: {SECOND}",
+    ]
+    assert result.stderr.splitlines() == [
+        "checked a/x.yaml",
+        "checked a/b/y.yml",
+        "skipped a/b/scenario.yaml: no configuration",
+        "2 configurations, 2 findings, 1 file skipped",
+    ]
+
+
+def test_several_files_are_checked_once_each() -> None:
+    write(x_yaml=GOOD, y_yaml=BAD)
+    result = check("y.yaml", ".", "./x.yaml", "gone.yaml")
+    lines = result.stdout.splitlines()
+    assert [lines[0], lines[3], *lines[6:]] == [
+        f"y.yaml:2:16: {FIRST}",
+        f"y.yaml:4:17: {SECOND}",
+        "error[unreadable] cannot read gone.yaml: No such file or directory",
+    ]
+    assert result.stderr == "2 configurations, 3 findings\n"
+
+
+def test_a_file_that_is_named_is_checked_whatever_it_holds() -> None:
+    write(x_yaml="turns: []\n")
+    assert check("x.yaml").stdout.startswith("x.yaml:1:1: error[unknown-key] no key ")
+
+
+def test_pages_have_their_own_lines_and_columns() -> None:
+    write(page_md=PAGE)
+    result = check("page.md")
+    assert result.stdout == (
+        f"page.md:14:18: {FIRST}\n"
+        "        typed: {use: text_sorce, lines: [hello]}\n"
+        "                     ^\n"
+        f"page.md:16:19: {SECOND}\n"
+        "      flow: [typed -> gemni]\n"
+        "                      ^\n"
+    )
+    assert result.stderr == "2 configurations, 2 findings\n"
+
+
+@pytest.mark.parametrize("place", ["docs/hello.txt", "hello.txt"])
+def test_pages_name_files_from_their_folder_or_the_one_above(place: str) -> None:
+    write(docs__page_md=f"```yaml\n{FILE}```\n")
+    assert check("docs/page.md").stdout.startswith(
+        'docs/page.md:3:35: error[environment] "typed": there is no file docs/hello.txt\n'
+    )
+    Path(place).write_text("hello")
+    assert check("docs/page.md").exit_code == 0
+
+
+def test_offline_leaves_the_machine_out() -> None:
+    write(x_yaml=FILE)
+    assert check("x.yaml").stdout.splitlines()[0] == (
+        'x.yaml:2:35: error[environment] "typed": there is no file hello.txt'
+    )
+    result = check("x.yaml", "--offline")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_where_there_is_nothing_to_check_something_is_wrong() -> None:
+    write(a__x_yaml="turns: []\n", page_md="nothing\n")
+    result = check("a", "page.md")
+    assert result.exit_code == 2
+    assert result.stdout == (
+        "error[nothing-to-check] there is no configuration in a, page.md; a configuration has "
+        "`processors:` at its top\n"
+    )
+    assert result.stderr == "0 configurations, 1 finding, 2 files skipped\n"
+
+
+def test_json_for_programs() -> None:
+    write(x_yaml=BAD, a__y_yaml="turns: []\n")
+    result = check("x.yaml", "a", "--format", "json")
+    assert result.exit_code == 2
+    value = json.loads(result.stdout)
+    assert [finding["code"] for finding in value["findings"]] == [
+        "unknown-processor",
+        "unknown-node",
+    ]
+    assert (value["checked"], value["skipped"]) == (["x.yaml"], ["a/y.yaml"])
+
+
+def test_annotations_for_github() -> None:
+    write(x_yaml=BAD)
+    assert check("x.yaml", "--format", "github").stdout.splitlines() == [
+        "::error file=x.yaml,line=2,col=16,title=unknown-processor::"
+        'no processor "text_sorce"; did you mean "text_source"?',
+        "::error file=x.yaml,line=4,col=17,title=unknown-node::"
+        'no processor is named "gemni"; did you mean "gemini"?',
+    ]
+
+
+def test_a_wrong_command_line() -> None:
+    for arguments in ([], ["x.yaml", "--format", "xml"]):
+        assert check(*arguments).exit_code == 2
+
+
+def test_run_says_the_same() -> None:
+    write(x_yaml=BAD.replace("lines: [hello]", "path: gone.txt").replace("text}", "textt}"))
+    checked = check("x.yaml")
+    ran = CliRunner().invoke(main, ["run", "x.yaml"])
+    assert ran.exit_code == 2
+    assert ran.stdout == ""
+    assert ran.stderr == checked.stdout
+    write(x_yaml=FILE)
+    assert CliRunner().invoke(main, ["run", "x.yaml"]).stderr == check("x.yaml").stdout
+
+
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
+def test_colours_on_a_terminal(variables: dict[str, str]) -> None:
+    write(x_yaml=BAD)
+    ours, theirs = pty.openpty()
+    environment = {"PATH": "", "TERM": "xterm-256color", **variables}
+    command = [sys.executable, "-m", "pipeline", "check", "x.yaml"]
+    with open(ours, "rb", buffering=0) as output:
+        result = subprocess.run(command, stdout=theirs, env=environment, check=False)
+        os.close(theirs)
+        shown = output.read(65536).decode()
+    assert result.returncode == 2
+    assert ("\x1b[31mx.yaml:2:16: error" in shown) is (not variables)
+    assert FIRST in shown
+
+
+def test_what_is_shipped_has_nothing_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT)])
+    result = check("configs", "README.md", *map(str, Path("docs").glob("*.md")))
+    assert result.stdout == ""
+    assert result.exit_code == 0

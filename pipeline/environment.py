@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,8 @@ from pipeline.checks import emitted
 from pipeline.errors import ConfigError, Finding, SettingError
 from pipeline.frames import AudioFrame
 from pipeline.ports import FrameTypes, overlap
-from pipeline.processor import AudioFormat, Sink, Source
-from pipeline.settings import read_settings
+from pipeline.processor import AudioFormat, Processor, Sink, Source
+from pipeline.settings import Setting, read_settings
 
 if TYPE_CHECKING:
     from pipeline.graph import Edge, Graph, Node
@@ -82,12 +84,16 @@ def _failed(node: Node, error: Exception) -> Iterator[Finding]:
 
 def _file_setting(node: Node, message: str) -> str | None:
     """The setting that holds the file which a message is about."""
-    for setting in read_settings(type(node.processor)).values():
+    for setting in _file_settings(type(node.processor)):
         path = getattr(node.processor, setting.name, None)
-        is_path = setting.is_input or setting.is_output
-        if is_path and path and str(path) in message:
+        if path and str(path) in message:
             return setting.name
     return None
+
+
+@cache
+def _file_settings(kind: type[Processor]) -> tuple[Setting, ...]:
+    return tuple(s for s in read_settings(kind).values() if s.is_input or s.is_output)
 
 
 def _check_files(graph: Graph) -> Iterator[Finding]:
@@ -95,18 +101,18 @@ def _check_files(graph: Graph) -> Iterator[Finding]:
     written: dict[Path, tuple[Node, str]] = {}
     read: list[tuple[Path, Node]] = []
     for node in graph.nodes.values():
-        for setting in read_settings(type(node.processor)).values():
+        for setting in _file_settings(type(node.processor)):
             value = getattr(node.processor, setting.name, None)
             if not isinstance(value, str | Path):
                 continue
-            path = Path(value).resolve()
+            path = Path(os.path.realpath(value))
             if setting.is_input:
                 read.append((path, node))
-            elif setting.is_output and path in written:
+            elif path in written:
                 other = written[path][0]
                 message = f'"{node.name}" and "{other.name}" would both write {value}'
                 yield Finding("same-file", message, node.place_of(setting.name))
-            elif setting.is_output:
+            else:
                 written[path] = node, setting.name
     for path, node in read:
         if path in written:

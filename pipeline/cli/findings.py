@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -38,6 +37,8 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 def as_json(findings: Sequence[Finding], checked: Sequence[str], skipped: Sequence[str]) -> str:
     """One object: what was found, and which files were looked at and which were not."""
+    import json
+
     rows = [
         {
             "file": finding.place.file if finding.place else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_origin
 
@@ -43,7 +44,7 @@ def build(values: Mapping[str, Any], base: Path, unreadable: Collection[str]) ->
         problem = Problem(("use",), "unknown-processor", str(error), error.hint)
         return Built(None, None, [problem])
     try:
-        schema = read_settings(kind)
+        schema = _schema(kind)
     except SettingError as error:
         return Built(None, None, [Problem(("use",), "annotations", str(error), error.hint)])
     known = {key: value for key, value in values.items() if key not in unreadable}
@@ -64,6 +65,11 @@ def build(values: Mapping[str, Any], base: Path, unreadable: Collection[str]) ->
         else:
             processor = made
     return Built(processor, inbox, problems, {s.name for s in schema.values() if _is_public(s)})
+
+
+@cache
+def _schema(kind: type[Processor]) -> Mapping[str, Setting]:
+    return read_settings(kind)
 
 
 def _in_detail(

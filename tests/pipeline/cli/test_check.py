@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,23 @@ def test_all_that_is_wrong_with_its_lines() -> None:
         "                    ^\n"
     )
     assert result.stderr == "1 configuration, 2 findings\n"
+
+
+def test_what_the_docs_show_is_what_it_says() -> None:
+    page = (ROOT / "docs/command_line.md").read_text()
+    shown = re.findall(r"^```text\n(talk.yaml.*?)^```", page, re.MULTILINE | re.DOTALL)
+    write(
+        talk_yaml="""\
+processors:
+  question: {use: text_source, lines: [hello]}
+  to_16k:   {use: reampler, rate: 16000, channels: 1}
+  gemini:   {use: live_api, vad: {silence: 500}}
+  words:    {use: transcription_sink, path: words.jsonl}
+flow:
+  - question -> to_16k -> gemni -> words
+"""
+    )
+    assert [check("talk.yaml").stdout] == shown
 
 
 def test_it_runs_nothing_and_writes_nothing(folder: Path) -> None:

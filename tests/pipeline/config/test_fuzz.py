@@ -10,6 +10,7 @@ from pipeline.cli.findings import as_text
 from pipeline.config import check
 from pipeline.explanations import EXPLANATIONS
 
+FEW, MANY = 300, 10_000
 CONFIGS = Path(__file__).parents[3] / "configs"
 TEXTS = {path.name: path.read_text() for path in sorted(CONFIGS.glob("*.yaml"))}
 VALUES = (
@@ -56,7 +57,15 @@ def mutated(text: str, chance: random.Random) -> str:
     return text
 
 
-def assert_safe(numbers: range) -> None:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "numbers" in metafunc.fixturenames:
+        slow = metafunc.config.option.markexpr == "slow"
+        parts = [range(first, first + 1000) for first in range(0, MANY, 1000)]
+        many = [pytest.param(part, marks=pytest.mark.slow) for part in parts]
+        metafunc.parametrize("numbers", many if slow else [range(FEW)])
+
+
+def test_every_mutation_gives_a_graph_or_located_findings(numbers: range) -> None:
     refused = 0
     for number in numbers:
         chance = random.Random(number)
@@ -76,13 +85,3 @@ def assert_safe(numbers: range) -> None:
             assert finding.place.column >= 1
             assert "failed: " not in finding.message, (number, finding)
     assert refused > len(numbers) / 2, "they change too little to be a test"
-
-
-def test_300_mutations_of_the_shipped_configurations() -> None:
-    assert_safe(range(300))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_10000_mutations_of_the_shipped_configurations() -> None:
-    assert_safe(range(300, 10_300))

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from itertools import groupby, pairwise
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -52,7 +53,8 @@ from pipeline import (
     Transcript,
     Transform,
 )
-from pipeline.testing import Collect, VirtualTimeLoop
+from pipeline.config import loads
+from pipeline.testing import Collect, VirtualTimeLoop, run_virtually
 from processors.audio.vad_gate import VadGate
 from processors.live_api.settings import ServiceVad
 from processors.live_api.transport import LiveApi
@@ -614,3 +616,20 @@ async def test_answers_of_background_functions_say_when_they_count(
         await Run(Graph(processors, flow)).execute()
     (response,) = wires[0].received[2]["toolResponse"]["functionResponses"]
     assert response == {"id": "a", "name": "f", "response": {"output": 1}, "scheduling": wire_name}
+
+
+def test_turns_that_nobody_marks_are_an_error_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    graph = loads(
+        "processors:\n"
+        "  question: {use: audio_source, path: configs/speech/question.wav}\n"
+        "  to_16k: {use: resampler, rate: 16000, channels: 1}\n"
+        "  live: {use: live_api, vad: {automatic: false}}\n"
+        "  sound: {use: audio_sink, path: runs/never.wav}\n"
+        "flow: [question -> to_16k -> live -> sound]\n",
+        base=Path(__file__).parents[3],
+    )
+    with pytest.raises(ProcessorFailure, match="a `vad_gate` before it has to mark the user's"):
+        run_virtually(graph)

@@ -818,3 +818,87 @@ def test_pictures_without_an_answer_count_towards_the_context_window(wire: Wire)
     assert warning is not None
     assert (warning.kind, warning.detail) == ("context-low", "26316 of 32768 tokens")
     assert wire.session.tokens.warning(0) is None
+
+
+# --- what is asked again, and what no more ---
+
+
+def resumed(wire: Wire, question: str) -> None:
+    """A question that was lost with its connection, and is sent again on the next."""
+    wire.open()
+    wire.update()
+    wire.say(question)
+    wire.send(after=2000)
+    wire.close()
+    wire.open(after=100)
+    assert wire.send() == [question]
+
+
+def test_an_answer_right_after_a_resume_settles_its_question_when_nothing_follows(
+    wire: Wire,
+) -> None:
+    resumed(wire, "q")
+    wire.speak(after=600)
+    wire.content(turnComplete=True)
+    wire.close(after=6000)
+    wire.open(after=100)
+    assert wire.send() == []
+
+
+def test_until_then_the_question_is_kept(wire: Wire) -> None:
+    resumed(wire, "q")
+    wire.speak(after=600)
+    wire.content(turnComplete=True)
+    wire.close(after=1000)
+    wire.open(after=100)
+    assert wire.send() == ["q"]
+
+
+def test_a_question_that_cut_its_own_answer_short_is_still_owed_one(wire: Wire) -> None:
+    resumed(wire, "q")
+    wire.speak(after=100)
+    wire.content(interrupted=True)
+    wire.content(turnComplete=True)
+    assert wire.session.busy
+    wire.speak(after=2000)
+    wire.content(turnComplete=True)
+    assert not wire.session.busy
+
+
+def test_an_answer_that_no_connection_is_long_enough_for_is_given_up(wire: Wire) -> None:
+    wire.open()
+    wire.update()
+    wire.say("q")
+    sent = [wire.send()]
+    for _ in range(3):
+        wire.speak(after=2000)
+        wire.session.leave()
+        wire.close(1000)
+        wire.open(after=100)
+        sent.append(wire.send())
+    assert sent == [["q"], ["q"], ["q"], []]
+    assert not wire.session.busy
+
+
+def test_an_answer_that_has_come_in_full_is_not_asked_for_again(wire: Wire) -> None:
+    wire.open()
+    wire.update()
+    wire.say("q")
+    wire.send()
+    wire.speak(after=2000)
+    wire.content(generationComplete=True)
+    frames, _ = wire.end(*LOST)
+    assert [f.interrupted for f in frames if isinstance(f, TurnEnded)] == [False]
+    wire.open(after=100)
+    assert wire.send() == []
+
+
+def test_a_handle_that_is_refused_again_and_again_is_given_up(wire: Wire) -> None:
+    wire.open()
+    wire.update()
+    wire.close(after=20_000)
+    for _ in range(8):
+        assert wire.session.handle == "h"
+        wire.session.opening(wire.now)
+        wire.close(1011, "Internal error encountered.", after=1000)
+    assert wire.session.handle is None

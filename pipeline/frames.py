@@ -244,3 +244,14 @@ class Gap(Frame, frozen=True, gc=False):
 
     duration: int
     speaker: Speaker = Speaker.USER
+
+
+class Playback(Frame, frozen=True, gc=False):
+    """What a listener has heard of the model's turn `turn` by `pts`.
+
+    heard: the media time, on the scale of the turn's audio frames, up to which they have come out
+    of the loudspeaker. playing: whether more follows at once; the last report of a turn says no.
+    """
+
+    heard: int
+    playing: bool = True

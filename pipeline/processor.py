@@ -18,7 +18,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Iterable
 from types import NoneType
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ from pipeline.frames import Frame
 from pipeline.inbox import Inbox, InboxSettings
 from pipeline.ports import RESULT, Ports, read_hints, read_ports
 
+Device = Literal["microphone", "loudspeaker", "camera", "keyboard"]
 T_contra = TypeVar("T_contra", bound=Frame, contravariant=True)
 
 
@@ -97,6 +98,10 @@ class Processor(abc.ABC):
 
     plays_media: bool = True
     """False for what records rather than plays: interruptions leave its queue alone."""
+
+    device: ClassVar[Device | None] = None
+    """Which of the user's devices it speaks with. Where a graph is served, that of the client who
+    is connected takes its place."""
 
     @classmethod
     @abc.abstractmethod

@@ -1,0 +1,6 @@
+"""Makes `portaudio` importable: the stand-in for a sound card."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

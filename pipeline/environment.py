@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,29 +96,36 @@ def _file_settings(kind: type[Processor]) -> tuple[Setting, ...]:
     return tuple(s for s in read_settings(kind).values() if s.is_input or s.is_output)
 
 
+def files_written(graph: Graph) -> dict[Path, list[tuple[Node, str]]]:
+    """The files that settings name to be written, each with the nodes and the settings."""
+    return _files(graph, lambda setting: setting.is_output)
+
+
+def _files(graph: Graph, wanted: Callable[[Setting], bool]) -> dict[Path, list[tuple[Node, str]]]:
+    found: dict[Path, list[tuple[Node, str]]] = {}
+    for node in graph.nodes.values():
+        for setting in filter(wanted, _file_settings(type(node.processor))):
+            value = getattr(node.processor, setting.name, None)
+            if isinstance(value, str | Path):
+                path = Path(os.path.realpath(value))
+                found.setdefault(path, []).append((node, setting.name))
+    return found
+
+
 def _check_files(graph: Graph) -> Iterator[Finding]:
     """A file that is written must not be read, nor written, by anything else in the graph."""
-    written: dict[Path, tuple[Node, str]] = {}
-    read: list[tuple[Path, Node]] = []
-    for node in graph.nodes.values():
-        for setting in _file_settings(type(node.processor)):
-            value = getattr(node.processor, setting.name, None)
-            if not isinstance(value, str | Path):
-                continue
-            path = Path(os.path.realpath(value))
-            if setting.is_input:
-                read.append((path, node))
-            elif path in written:
-                other = written[path][0]
-                message = f'"{node.name}" and "{other.name}" would both write {value}'
-                yield Finding("same-file", message, node.place_of(setting.name))
-            else:
-                written[path] = node, setting.name
-    for path, node in read:
+    written = files_written(graph)
+    for (first, _), *others in written.values():
+        for node, name in others:
+            value = getattr(node.processor, name)
+            message = f'"{node.name}" and "{first.name}" would both write {value}'
+            yield Finding("same-file", message, node.place_of(name))
+    for path, readers in _files(graph, lambda setting: setting.is_input).items():
         if path in written:
-            writer, name = written[path]
-            message = f'"{writer.name}" would overwrite {path}, which "{node.name}" reads'
-            yield Finding("same-file", message, writer.place_of(name))
+            writer, name = written[path][0]
+            for node, _ in readers:
+                message = f'"{writer.name}" would overwrite {path}, which "{node.name}" reads'
+                yield Finding("same-file", message, writer.place_of(name))
 
 
 def _common(formats: list[AudioFormat]) -> AudioFormat:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipeline import checks, environment
 from pipeline.cycles import downstream_order
@@ -141,6 +142,10 @@ class Graph:
         offline: look at nothing outside the graph; compare formats as far as they are then known.
         """
         return environment.check_machine(self, offline=offline)
+
+    def files_written(self) -> dict[Path, list[tuple[Node, str]]]:
+        """The files that it would write, as far as settings say: by which nodes and settings."""
+        return environment.files_written(self)
 
     def _connect(self, chain: str, place: Place | None) -> list[Finding]:
         links, findings = read_chain(chain, self.nodes, place)

@@ -99,7 +99,7 @@ class Processor(abc.ABC):
     plays_media: bool = True
     """False for what records rather than plays: interruptions leave its queue alone."""
 
-    device: ClassVar[Device | None] = None
+    device: Device | None = None
     """Which of the user's devices it speaks with. Where a graph is served, that of the client who
     is connected takes its place."""
 

@@ -14,7 +14,7 @@ are the arguments of its constructor. Each entry of `flow` is a chain.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,29 @@ from pipeline.environment import check_processor
 from pipeline.errors import ConfigError, Finding, Place, did_you_mean, nearest_place
 from pipeline.graph import Graph, Node, read_chain
 from pipeline.ports import Ports
+from pipeline.processor import Processor
 from pipeline.settings import Problem
 
 TOP = {"processors": dict, "flow": list}
 
+Replace = Callable[[str, Processor], Processor]
+"""What runs in a node's place: a client's microphone instead of this machine's."""
 
-def load(path: str | Path, *, variables: Mapping[str, str] | None = None) -> Graph:
+
+def load(
+    path: str | Path,
+    *,
+    variables: Mapping[str, str] | None = None,
+    replace: Replace | None = None,
+) -> Graph:
     """The graph that a YAML file describes.
 
     variables: for `${NAME}`; the environment if not given.
+    replace: asked for each node what runs in its place; given its name and its processor.
     Raises ConfigError with everything that is wrong and where.
     """
-    return loads(read_text(path), file=str(path), base=Path(path).parent, variables=variables)
+    text, base = read_text(path), Path(path).parent
+    return loads(text, file=str(path), base=base, variables=variables, replace=replace)
 
 
 def loads(
@@ -46,9 +57,10 @@ def loads(
     file: str = "<config>",
     base: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    replace: Replace | None = None,
 ) -> Graph:
     """The graph that a YAML text describes; `file` is for messages, `base` for relative paths."""
-    reading = _Reading(text, file, base, variables)
+    reading = _Reading(text, file, base, variables, replace)
     findings = reading.all_findings()
     if findings or reading.graph is None:
         raise ConfigError(findings)
@@ -92,11 +104,17 @@ class _Reading:
     """
 
     def __init__(
-        self, text: str, file: str, base: Path | None, variables: Mapping[str, str] | None
+        self,
+        text: str,
+        file: str,
+        base: Path | None,
+        variables: Mapping[str, str] | None,
+        replace: Replace | None = None,
     ) -> None:
         self.graph: Graph | None = None
         self.nodes: dict[str, Node] = {}
         self.findings: list[Finding] = []
+        self._replace = replace or _keep
         self.secrets = secrets.by_look(text, file)
         known = os.environ if variables is None else variables
         try:
@@ -131,7 +149,7 @@ class _Reading:
         nodes = self.nodes.values()
         try:
             self.graph = Graph(
-                {node.name: node.processor for node in nodes},
+                {node.name: self._replace(node.name, node.processor) for node in nodes},
                 flow,
                 inboxes={node.name: node.inbox for node in nodes if node.inbox is not None},
                 places={node.name: node.place for node in nodes if node.place is not None},
@@ -174,6 +192,10 @@ class _Reading:
         message = f'"{name}": {".".join(path)} is a secret that is written into the file'
         finding = Finding("secret", message, place, secrets.HINT)
         self.secrets.append(secrets.Secret(finding, text))
+
+
+def _keep(name: str, processor: Processor) -> Processor:
+    return processor
 
 
 def _finding(name: str, problem: Problem, place: Place) -> Finding:

@@ -41,6 +41,7 @@ class TextSource(Source):
         self.path = path
         self.pause_ms = pause_ms
         self.ends_on = ends_on
+        self.device = "keyboard" if self._is_stdin else None
         self._typed: MemoryObjectReceiveStream[str] | None = None
 
     def check(self) -> None:

@@ -1,6 +1,7 @@
 """Building graphs: structure, types, formats, and everything that a graph can be refused for."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from pipeline import (
     Inbox,
     InboxSettings,
     Outbox,
+    OutputPath,
     Processor,
     SettingError,
     Sink,
@@ -345,3 +347,18 @@ def test_a_check_that_fails_is_a_finding() -> None:
     assert [str(finding) for finding in graph.check()] == [
         "error[environment] \"o\": its check failed: KeyError: 'rate'"
     ]
+
+
+class File(Sink):
+    def __init__(self, path: OutputPath) -> None:
+        self.path = path
+
+    async def consume(self, frame: AudioFrame) -> None: ...
+
+
+def test_the_files_that_it_would_write(tmp_path: Path) -> None:
+    processors = {"mic": Microphone(), "one": File(str(tmp_path / "1.wav")), "gate": Gate()}
+    graph = Graph(processors, ["mic -> gate -> one"])
+    [(path, [(node, setting)])] = graph.files_written().items()
+    assert path == tmp_path / "1.wav"
+    assert (node.name, setting) == ("one", "path")

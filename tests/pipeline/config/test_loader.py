@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import ConfigError, Graph, InboxSettings, load
+from pipeline import ConfigError, Graph, InboxSettings, Processor, load
 from pipeline.config import check, check_file, loads
+from pipeline.testing import Given
 from processors.audio.resampler import Resampler
 
 CUSTOM = """
@@ -387,3 +388,23 @@ def test_a_file_that_is_not_there_is_a_finding_too(folder: Path) -> None:
     [finding] = check_file(folder / "no.yaml")
     assert finding.code == "unreadable"
     assert check_file(Path(__file__).parents[3] / "configs/quickstart.yaml") == []
+
+
+def test_something_else_runs_in_the_place_of_a_node(folder: Path) -> None:
+    asked: list[str] = []
+
+    def replace(name: str, processor: Processor) -> Processor:
+        asked.append(name)
+        return Given(()) if name == "tone" else processor
+
+    graph = loads(GOOD, base=folder, variables={}, replace=replace)
+    assert asked == ["tone", "to_8k", "void"]
+    assert isinstance(graph.nodes["tone"].processor, Given)
+    assert isinstance(graph.nodes["to_8k"].processor, Resampler)
+    (folder / "x.yaml").write_text(GOOD)
+    assert isinstance(load(folder / "x.yaml", replace=replace).nodes["tone"].processor, Given)
+
+
+def test_what_takes_the_place_of_a_node_has_to_fit(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="inbox-of-source"):
+        loads(GOOD, base=folder, variables={}, replace=lambda name, processor: Given(()))

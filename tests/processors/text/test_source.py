@@ -198,3 +198,8 @@ async def test_a_word_ends_standard_input_though_it_stays_open(typist: IO[bytes]
 async def test_it_ends_at_once_though_lines_have_pauses() -> None:
     _, report = await frames_of(TextSource(lines=["a", "q"], pause_ms=1500, ends_on=["q"]))
     assert report.seconds == pytest.approx(0)
+
+
+def test_what_is_typed_comes_from_a_keyboard() -> None:
+    assert TextSource(path="-").device == "keyboard"
+    assert TextSource(lines=["Hello"]).device is None

@@ -43,6 +43,7 @@ from pipeline.frames import (
     TurnEnded,
     TurnStarted,
     Usage,
+    VideoFrame,
     WebPage,
 )
 from pipeline.graph import Graph
@@ -116,6 +117,7 @@ __all__ = [
     "TurnEnded",
     "TurnStarted",
     "Usage",
+    "VideoFrame",
     "WebPage",
     "did_you_mean",
     "load",

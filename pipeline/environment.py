@@ -67,7 +67,10 @@ def _check_format(
 
 def _failed(node: Node, error: Exception) -> Iterator[Finding]:
     """What a processor's check raised, at the setting that it is about."""
-    if isinstance(error, ConfigError):  # in a file of its own, at a place of its own
+    if isinstance(error, ExceptionGroup):
+        for each in error.exceptions:
+            yield from _failed(node, each)
+    elif isinstance(error, ConfigError):  # in a file of its own, at a place of its own
         for finding in error.findings:
             place = finding.place or node.place_of(_file_setting(node, finding.message))
             yield msgspec.structs.replace(finding, place=place)

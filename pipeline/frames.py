@@ -96,6 +96,16 @@ class ImageFrame(Frame, frozen=True, gc=False):
     mime_type: str = "image/jpeg"
 
 
+class VideoFrame(Frame, frozen=True, gc=False):
+    """A piece of an encoded moving picture; all of a turn's, in order, are one stream."""
+
+    media: ClassVar[bool] = True
+
+    data: bytes
+    mime_type: str = "video/mp4"
+    speaker: Speaker = Speaker.MODEL
+
+
 class TextFrame(Frame, frozen=True, gc=False):
     """Typed text from the user, or a piece of text that the model wrote."""
 

@@ -109,7 +109,8 @@ class Processor(abc.ABC):
         """The frame types it takes and gives."""
 
     def check(self) -> None:
-        """Raise SettingError if the machine cannot run it: a missing file, an absent device.
+        """Raise SettingError if the machine cannot run it: a missing file, an absent device; for
+        several at once, an ExceptionGroup.
 
         Called once, before anything runs. It may look at the machine but must not change it.
         """

@@ -210,6 +210,11 @@ def _anchor(value: Any, annotation: Any, base: Path) -> Any:
         return [_anchor(item, arguments[0], base) for item in value]
     if isinstance(value, dict) and len(arguments) == 2:
         return {key: _anchor(item, arguments[1], base) for key, item in value.items()}
+    if isinstance(value, msgspec.Struct) and type(value) is annotation:
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        fields = {name: (getattr(value, name), hints[name]) for name in value.__struct_fields__}
+        anchored = {name: _anchor(item, hint, base) for name, (item, hint) in fields.items()}
+        return msgspec.structs.replace(value, **anchored)
     return value
 
 

@@ -54,6 +54,7 @@ LIVE_API = [
     {"handles", "limit", "tools", "backends", "recording"},
     {"handle_keeper", "connection"},
     {"link"},
+    {"frame_types"},
     {"conversation"},
     {"transport"},
 ]

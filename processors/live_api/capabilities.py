@@ -11,6 +11,8 @@ from processors.live_api.settings import ResumptionSettings
 from processors.live_api.setup import Wishes
 
 BackendKind = Literal["vertex", "gemini_api"]
+ONLY_VERTEX = {"retrieval", "enterprise_web_search", "parallel_ai_search", "exa_ai_search"}
+ONLY_GEMINI_API = {"file_search"}
 TRIGGER, TARGET = (5_000, 128_000), (0, 128_000)
 """What Vertex takes, in tokens."""
 
@@ -18,9 +20,10 @@ TRIGGER, TARGET = (5_000, 128_000), (0, 128_000)
 def check_wishes(
     wishes: Wishes, resumption: ResumptionSettings | None, backend: BackendKind, model: str
 ) -> None:
-    """Raise SettingError for the first setting that would be refused."""
-    for problem in _problems(wishes, resumption, backend, model):
-        raise problem
+    """Raise an ExceptionGroup of SettingErrors for the settings that would be refused."""
+    problems = list(_problems(wishes, resumption, backend, model))
+    if problems:
+        raise ExceptionGroup("refused settings", problems)
 
 
 def _problems(
@@ -29,6 +32,7 @@ def _problems(
     known = find_model(model)
     if known is not None:
         yield from _model_problems(wishes, backend, known)
+    yield from _backend_problems(wishes, backend)
     if wishes.voice and wishes.voice not in VOICES:
         hint = did_you_mean(wishes.voice, VOICES)
         yield SettingError(f'no voice is called "{wishes.voice}"', setting="voice", hint=hint)
@@ -55,7 +59,8 @@ def _model_problems(wishes: Wishes, backend: BackendKind, model: Model) -> Itera
         yield SettingError(f"{model.name} is no longer served", setting="model", hint=choose)
     if backend not in model.backends:
         yield SettingError(f"{model.name} is not on {backend}", setting="model", hint=choose)
-    if wishes.modality.upper() not in model.modalities:
+    shows = wishes.modality == "video" and model.video and backend == "vertex"
+    if wishes.modality.upper() not in model.modalities and not shows:
         only = model.modalities[0].lower()
         yield SettingError(
             f"{model.name} does not answer with {wishes.modality}",
@@ -66,10 +71,33 @@ def _model_problems(wishes: Wishes, backend: BackendKind, model: Model) -> Itera
         ("thinking", wishes.thinking is not None, model.thinking),
         ("code_execution", wishes.code_execution, model.code),
         ("affective", wishes.affective, model.affective),
-        ("proactive", wishes.proactive, model.affective),
+        ("proactive", wishes.proactive or wishes.proactive_video, model.affective),
+        ("translation", wishes.translation is not None, model.translates),
     ):
         if wanted and not able:
             yield SettingError(f"{model.name} does not take `{setting}`", setting=setting)
+
+
+def _backend_problems(wishes: Wishes, backend: BackendKind) -> Iterator[SettingError]:
+    """What only one of the backends takes, whatever the model; and what makes no sense anywhere."""
+    vertex, vad, safety = backend == "vertex", wishes.vad, wishes.safety
+    tools = {name for name in wishes.service_tools if (name in ONLY_VERTEX) != vertex}
+    refused = {name for name in tools if name in ONLY_VERTEX or name in ONLY_GEMINI_API}
+    other = "Vertex" if vertex else "the Gemini API"
+    for setting, wanted, words in (
+        ("vad", bool(vad and vad.report) and not vertex, "`report`"),
+        ("avatar", wishes.avatar is not None and not vertex, "`avatar`"),
+        ("safety", bool(safety and safety.judged_by) and not vertex, "`judged_by`"),
+        ("voice_sample", bool(wishes.voice_sample and wishes.voice_sample.consent) and vertex,
+         "`consent`"),
+        ("service_tools", bool(refused), ", ".join(f"`{name}`" for name in sorted(refused))),
+    ):  # fmt: skip
+        if wanted:
+            yield SettingError(f"{other} does not take {words}", setting=setting)
+    if (wishes.avatar is None) != (wishes.modality != "video"):
+        yield SettingError("`avatar` and `modality: video` go together", setting="modality")
+    if wishes.voice and wishes.voice_sample is not None:
+        yield SettingError("give either `voice` or `voice_sample`", setting="voice_sample")
 
 
 def _compression_problems(wishes: Wishes, backend: BackendKind) -> Iterator[SettingError]:

@@ -16,38 +16,25 @@ from msgspec.structs import replace
 from pipeline import (
     SECOND,
     AudioFrame,
-    Code,
-    CodeResult,
     Context,
     Frame,
-    Gap,
-    Grounding,
-    ImageFrame,
     Inbox,
     Instruction,
     Interruption,
     Outbox,
     PipelineError,
     SessionEvent,
-    SpeechEnded,
     SpeechStarted,
     TextFrame,
-    Thought,
-    ToolCall,
-    ToolCallCancelled,
     ToolResult,
-    ToolsDeclared,
-    Transcript,
-    TurnEnded,
-    TurnStarted,
-    Usage,
 )
 from processors.live_api.backends import Backend
 from processors.live_api.capabilities import context_window
 from processors.live_api.connection import LiveApiError
+from processors.live_api.frame_types import Gives, Takes
 from processors.live_api.handle_keeper import HandleKeeper
 from processors.live_api.handles import HandleFile
-from processors.live_api.input import InputSide, system_turn
+from processors.live_api.input import InputSide, history_turns, system_turn
 from processors.live_api.intake import Intake
 from processors.live_api.limit import session_slot
 from processors.live_api.link import Link
@@ -57,7 +44,7 @@ from processors.live_api.patience import Patience
 from processors.live_api.recording import Recorder
 from processors.live_api.session import Resumption, Session
 from processors.live_api.settings import Options
-from processors.live_api.setup import Wishes, build_setup, full_instruction
+from processors.live_api.setup import Wishes, build_setup, full_instruction, history_of
 from processors.live_api.tokens import TokenCount
 from processors.live_api.tools import collect_declarations
 
@@ -68,34 +55,6 @@ PAUSE = SECOND
 """The service wants to be told when audio pauses for longer than this."""
 MOVE_WITHIN = 60 * SECOND
 """A new instruction waits no longer than this for the end of a turn."""
-
-Takes = (
-    AudioFrame
-    | ImageFrame
-    | TextFrame
-    | SpeechStarted
-    | SpeechEnded
-    | ToolResult
-    | ToolsDeclared
-    | Instruction
-)
-Gives = (
-    AudioFrame
-    | TextFrame
-    | Transcript
-    | TurnStarted
-    | TurnEnded
-    | ToolCall
-    | ToolCallCancelled
-    | Thought
-    | Code
-    | CodeResult
-    | Grounding
-    | Gap
-    | SessionEvent
-    | Usage
-    | Interruption
-)
 
 
 class Conversation:
@@ -193,6 +152,9 @@ class Conversation:
             Resumption(resumption is not None, bool(resumption and resumption.transparent)),
             keep=int(options.reconnect.hold_s * SECOND),
             tokens=TokenCount(window),
+            history=history_turns(history_of(self._wishes.history))
+            if self._wishes.history
+            else None,
         )
         session.dialogue.transcribed = self._wishes.transcribe.user
         if resumption is not None and resumption.file is not None:

@@ -13,6 +13,8 @@ from pipeline import (
     Frame,
     Interruption,
     Speaker,
+    SpeechEnded,
+    SpeechStarted,
     TextFrame,
     Thought,
     ToolCall,
@@ -31,8 +33,9 @@ from processors.live_api.messages import (
     ServerContent,
     ServerMessage,
     ToolResponse,
+    VoiceActivity,
 )
-from processors.live_api.parts import read_audio, read_code, read_grounding, read_result
+from processors.live_api.parts import read_audio, read_code, read_grounding, read_result, read_video
 from processors.live_api.utterance import Utterance
 
 IN_PROGRESS = "IN_PROGRESS"
@@ -148,6 +151,8 @@ class Dialogue:
                 yield from self._called(call, now)
         if message.tool_call_cancellation is not None:
             yield from self._withdraw(message.tool_call_cancellation.ids, now)
+        if message.voice_activity is not None:
+            yield from _reported(message.voice_activity, now)
 
     def cut_off(self, now: int, *, asks_again: bool = False) -> Iterator[Frame]:
         """The connection was lost: what the model was saying stays unfinished, what the user was
@@ -246,6 +251,9 @@ class Dialogue:
         sound = read_audio(part.inline_data) if part.inline_data is not None else None
         if sound is not None:
             yield self._audio(sound, now)
+        video = read_video(part.inline_data) if part.inline_data is not None else None
+        if video is not None:
+            yield video.replace(pts=now, turn=self.turn)
         if part.executable_code is not None:
             yield read_code(part.executable_code).replace(pts=now, turn=self.turn)
         if part.code_execution_result is not None:
@@ -380,3 +388,12 @@ class Dialogue:
                 user.start = max(user.start, line.pts)
                 user.end = max(user.end, user.start)
         return line
+
+
+def _reported(activity: VoiceActivity, now: int) -> Iterator[SpeechStarted | SpeechEnded]:
+    """What the service heard the user do, if it was asked to tell."""
+    kind = activity.type or activity.voice_activity_type
+    if kind == "ACTIVITY_START":
+        yield SpeechStarted(pts=now)
+    elif kind == "ACTIVITY_END":
+        yield SpeechEnded(pts=now)

@@ -157,6 +157,11 @@ class InputSide:
         return ClientMessage(client_content=ClientContent(turns=[turn], turn_complete=True))
 
 
+def history_turns(turns: list[Content]) -> ClientMessage:
+    """What was said before the conversation; the service answers nothing to it."""
+    return ClientMessage(client_content=ClientContent(turns=turns, turn_complete=True))
+
+
 def system_turn(text: str) -> ClientMessage:
     """A change of the system instruction in mid-session, as Vertex documents it."""
     turn = Content(role="system", parts=[Part(text=text)])

@@ -21,6 +21,7 @@ class Model(Struct, frozen=True):
     """What a model of the Live API can do.
 
     modalities: what it answers with. thinking, code, affective: features that can be asked for.
+    video: it can show a face, on Vertex. translates: it interprets, and does nothing else.
     content: whether typed input may come as `clientContent` in mid-session, or only as realtime
     text. nonblocking: functions run beside the conversation unless declared otherwise.
     tokens: its context window. retired: no longer served.
@@ -32,6 +33,8 @@ class Model(Struct, frozen=True):
     thinking: bool = False
     code: bool = False
     affective: bool = True
+    video: bool = False
+    translates: bool = False
     content: bool = True
     nonblocking: bool = False
     tokens: int = 128_000
@@ -56,14 +59,15 @@ MODELS = {
         Model("gemini-2.5-flash-native-audio-preview-12-2025", ("gemini_api",), thinking=True),
         Model("gemini-3.1-flash-live-preview", ("gemini_api",), thinking=True, affective=False,
               content=False),
-        Model("gemini-3.8-live", _BOTH, thinking=True, content=False, nonblocking=True),
-        Model("gemini-3.8-live-preview", ("vertex",), thinking=True, content=False,
+        Model("gemini-3.8-live", _BOTH, thinking=True, video=True, content=False,
               nonblocking=True),
-        Model("gemini-3.8-live-extended-thinking", _BOTH, thinking=True, content=False,
+        Model("gemini-3.8-live-preview", ("vertex",), thinking=True, video=True, content=False,
               nonblocking=True),
-        Model("gemini-3.8-live-extended-thinking-preview", ("vertex",), thinking=True,
+        Model("gemini-3.8-live-extended-thinking", _BOTH, thinking=True, video=True,
               content=False, nonblocking=True),
-        Model("gemini-3.5-live-translate-preview", ("gemini_api",)),
+        Model("gemini-3.8-live-extended-thinking-preview", ("vertex",), thinking=True, video=True,
+              content=False, nonblocking=True),
+        Model("gemini-3.5-live-translate-preview", ("gemini_api",), translates=True),
         Model("gemini-3.5-transcribe-live", ("gemini_api",), ("TEXT",)),
     )
 }  # fmt: skip

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from pipeline import AudioFrame, Code, CodeResult, Grounding, Speaker, WebPage
+from pipeline import AudioFrame, Code, CodeResult, Grounding, Speaker, VideoFrame, WebPage
 from processors.live_api.messages import (
     Blob,
     CodeExecutionResult,
@@ -26,6 +26,13 @@ def read_audio(blob: Blob) -> AudioFrame | None:
     rate = _RATE.search(blob.mime_type)
     samples = np.frombuffer(blob.data, "<i2", len(blob.data) // 2).reshape(-1, 1)
     return AudioFrame(samples, int(rate[1]) if rate else OUTPUT_RATE, Speaker.MODEL)
+
+
+def read_video(blob: Blob) -> VideoFrame | None:
+    """A piece of the video of an avatar; None where the bytes are something else."""
+    if not blob.mime_type.startswith("video/"):
+        return None
+    return VideoFrame(blob.data, blob.mime_type)
 
 
 def read_code(code: ExecutableCode) -> Code:

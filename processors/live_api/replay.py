@@ -18,10 +18,11 @@ from msgspec import UNSET
 from pipeline import SECOND
 from processors.live_api.messages import ActivityStart, ClientMessage, RealtimeInput
 
-Kind = Literal["media", "words", "answer", "start", "end"]
+Kind = Literal["media", "words", "answer", "start", "end", "history"]
 """`media` may be given up when there is too much of it; `answer` is that of a function; `start` and
-`end` mark what the user says where the service does not find that out itself."""
-KINDS: tuple[Kind, ...] = ("media", "words", "answer", "start", "end")
+`end` mark what the user says where the service does not find that out itself; `history` is what was
+said before the session."""
+KINDS: tuple[Kind, ...] = ("media", "words", "answer", "start", "end", "history")
 
 ACTIVITY_START = ClientMessage(realtime_input=RealtimeInput(activity_start=ActivityStart()))
 PICTURE = SECOND // 10
@@ -157,6 +158,11 @@ class ReplayBuffer:
         marks = (kept.kind for kept in self if kept.kind in ("start", "end"))
         if next(marks, "end" if self._active else "start") == "end":
             self._unsent.appendleft(Kept(ACTIVITY_START, "start"))
+
+    def begin_with(self, message: ClientMessage) -> None:
+        """The next connection begins a session that knows nothing: tell it this first."""
+        self.forget("history")
+        self._unsent.appendleft(Kept(message, "history"))
 
     def confirm(self, number: int) -> None:
         """The service has everything up to this number of the present connection."""

@@ -93,6 +93,8 @@ class Session:
     keep: int = 30 * SECOND
     """How much sound is kept that the service has not confirmed, or that waits to be sent."""
     tokens: TokenCount = field(default_factory=TokenCount)
+    history: ClientMessage | None = None
+    """What a session is told first that knows nothing."""
     handle: str | None = None
     """The latest that is good for resuming."""
     dialogue: Dialogue = field(init=False)
@@ -159,6 +161,8 @@ class Session:
         self._deadline, self._leaving, self._asked = None, False, 0
         self._doubtful, self._settles = 0, None
         self._resumed = self.handle is not None
+        if self.history is not None and not self._resumed:
+            self._buffer.begin_with(self.history)
         if not self.resumption.wanted:
             return None
         transparent = self.resumption.transparent

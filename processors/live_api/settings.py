@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from pipeline import OutputPath
+from pipeline import InputPath, OutputPath
 
 Milliseconds = Annotated[int, Meta(ge=0, le=10_000)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -20,7 +20,8 @@ class ServiceVad(Struct, frozen=True, forbid_unknown_fields=True):
     automatic: by itself; false leaves it to a VAD gate in the graph. silence_ms: silence that ends
     a turn. prefix_ms: speech that it takes to begin one. start_sensitivity, end_sensitivity: how
     readily. interrupts: whether the user's speech cuts the model short. covers: what belongs to a
-    turn, `activity`, `all` input, or `activity_and_video`.
+    turn, `activity`, `all` input, or `activity_and_video`. report: gives what the service hears as
+    `SpeechStarted` and `SpeechEnded` frames; Vertex only.
     """
 
     automatic: bool = True
@@ -30,6 +31,7 @@ class ServiceVad(Struct, frozen=True, forbid_unknown_fields=True):
     end_sensitivity: Sensitivity | None = None
     interrupts: bool = True
     covers: Literal["activity", "all", "activity_and_video"] | None = None
+    report: bool = False
 
 
 class ResumptionSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,13 +72,98 @@ class Transcribe(Struct, frozen=True, forbid_unknown_fields=True):
     """Who is transcribed, and hints for it.
 
     user, model: whether their words come as transcripts. languages: BCP-47 codes that are likely.
-    vocabulary: names and terms.
+    vocabulary: names and terms. style: every word as it was said, `verbatim`, or put right,
+    `smart`.
+    word_times, speakers: asks for the times of words and for who spoke, which only some models
+    know, and none in the style `smart`.
     """
 
     user: bool = True
     model: bool = True
     languages: list[str] = []
     vocabulary: Annotated[list[str], Meta(max_length=1000)] = []
+    style: Literal["verbatim", "smart"] | None = None
+    word_times: bool = False
+    speakers: bool = False
+
+    def __post_init__(self) -> None:
+        if self.style == "smart" and (self.word_times or self.speakers):
+            raise ValueError("style: smart excludes word_times and speakers")
+
+
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was said before the conversation: by the `user`, or by the `model`."""
+
+    user: str | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.user is None) == (self.model is None):
+            raise ValueError("a line is said either by the `user` or by the `model`")
+
+
+Harm = Literal["low", "medium", "high", "never", "ignore"]
+
+
+class Safety(Struct, frozen=True, forbid_unknown_fields=True):
+    """From which level on the service withholds an answer, for each kind of harm.
+
+    `low` withholds most; `never` withholds nothing, `ignore` does not even look. judged_by: how
+    likely the harm is, or how severe, which is for Vertex only.
+    """
+
+    harassment: Harm | None = None
+    hate_speech: Harm | None = None
+    sexually_explicit: Harm | None = None
+    dangerous_content: Harm | None = None
+    civic_integrity: Harm | None = None
+    jailbreak: Harm | None = None
+    judged_by: Literal["probability", "severity"] | None = None
+
+
+class Translation(Struct, frozen=True, forbid_unknown_fields=True):
+    """For a model that interprets: `to` is the BCP-47 code of the language that it speaks.
+
+    echo: it repeats what was said in that language already.
+    """
+
+    to: Annotated[str, Meta(min_length=2)]
+    echo: bool = False
+
+
+class VoiceSample(Struct, frozen=True, forbid_unknown_fields=True):
+    """A voice to be like: `path` is a sample of it, and `consent` its owner's, both WAV files."""
+
+    path: InputPath
+    consent: InputPath | None = None
+
+
+class Avatar(Struct, frozen=True, forbid_unknown_fields=True):
+    """A face for the model: one of the service's by `name`, or an `image` of one's own.
+
+    audio_bitrate, video_bitrate: of its video, in bits per second.
+    """
+
+    name: str | None = None
+    image: InputPath | None = None
+    audio_bitrate: Annotated[int, Meta(ge=1)] | None = None
+    video_bitrate: Annotated[int, Meta(ge=1)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.name is None) == (self.image is None):
+            raise ValueError("give either `name` or `image`")
+
+
+ServiceTool = Literal[
+    "google_maps",
+    "url_context",
+    "retrieval",
+    "enterprise_web_search",
+    "parallel_ai_search",
+    "exa_ai_search",
+    "file_search",
+]
+"""Tools that the service runs itself, beside its search and its code."""
 
 
 class Reconnect(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import anyio
+import msgspec
 from msgspec import Meta
 
 from pipeline import AudioFormat, Duplex, Inbox, InputPath, Outbox, OutputPath, SettingError
@@ -15,20 +17,27 @@ from processors.live_api import backends
 from processors.live_api.backends import Backend
 from processors.live_api.capabilities import check_wishes
 from processors.live_api.connection import require_asyncio
-from processors.live_api.conversation import Conversation, Gives, Takes
+from processors.live_api.conversation import Conversation
+from processors.live_api.frame_types import Gives, Takes
 from processors.live_api.input import INPUT_RATE
 from processors.live_api.parts import OUTPUT_RATE
 from processors.live_api.recording import Recorder
 from processors.live_api.settings import (
+    Avatar,
     Compression,
     Limit,
+    Line,
     Options,
     Reconnect,
     ResumptionSettings,
+    Safety,
+    ServiceTool,
     ServiceVad,
     Stall,
     Thinking,
     Transcribe,
+    Translation,
+    VoiceSample,
 )
 from processors.live_api.setup import Wishes, check_raw
 from processors.local_live_api.switches import Switches
@@ -45,24 +54,36 @@ class LiveApi(Duplex):
     backend: `gemini_api` (key in GEMINI_API_KEY), `vertex` (Google credentials), `local`, or
       `local_vertex`, the simulation of Vertex AI.
     model: a model's name; left out, a current one of the backend.
-    modality: what the model answers with, `audio` or `text`.
+    modality: what the model answers with, `audio` or `text`, or `video` with an avatar.
     voice: the name of a voice, such as Puck or Kore.
+    voice_sample: a voice to be like: `path` of a sample, and of its owner's `consent`.
     language: language of the model's speech, such as en-US.
     speak_only: a language, by its English name, that the model must not leave.
     instruction: the system instruction.
+    history: what was said before, a list of lines such as `{user: Hi.}` and `{model: Hello!}`.
     temperature: how freely the model chooses its words, 0 to 2.
     top_p, top_k: from how many of the likeliest words.
     max_tokens: of one answer.
     seed: for answers that are more alike.
+    presence_penalty, frequency_penalty: against words that were used already, or often.
     media_resolution: how closely pictures are looked at, `low`, `medium` or `high`.
     affective: the model hears moods, and answers in kind.
     proactive: the model may keep silent when it is not meant.
+    proactive_video: it may also speak up about what it sees.
+    translation: for a model that interprets: `to` a language, such as de; `echo: true` repeats what
+      was said in it.
+    avatar: a face for the model, by `name` or from an `image`; with `modality: video`.
+    safety: for each kind of harm, from which level on an answer is withheld: `low`, `medium`,
+      `high`, `never` or `ignore`.
+    labels: keys and values that the bill is sorted by.
     thinking: how much the model thinks before it speaks: `budget` or `level`; `show: true` gives
       its thoughts.
     transcribe: whose words come as transcripts, `user` and `model`; hints: `languages`,
-      `vocabulary`.
+      `vocabulary`; `style: smart` puts words right; `word_times` and `speakers` ask for more.
     code_execution: the model may run code of its own.
     google_search: the model may search the web.
+    service_tools: other tools that the service runs, with their options: `url_context: {}`,
+      `google_maps: {}`, `retrieval: {...}`.
     functions: declarations of functions whose calls something else than a tool dispatcher answers.
     compression: keeps the conversation within the context window by dropping its oldest turns;
       `trigger` and `target` in tokens, or `{}`.
@@ -76,8 +97,8 @@ class LiveApi(Duplex):
     limit: how many `sessions` of this process are open at a time, and what to do `when_full`.
     vad: how the service finds the user's turns: `silence_ms` ends one, `prefix_ms` of speech begins
       one, `start_sensitivity` and `end_sensitivity` are `high` or `low`, `interrupts: false` lets
-      the model finish, `covers` says what belongs to a turn, and `automatic: false` leaves it to
-      a VAD gate.
+      the model finish, `covers` says what belongs to a turn, `report: true` gives what it hears as
+      speech events, and `automatic: false` leaves it to a VAD gate.
     typed: whether a typed line lets the model finish, `wait`, or cuts it short, `interrupt`.
     image_interval_s: seconds between two pictures; of those that come faster the newest is sent.
     setup: further fields of the setup message, as they are on the wire.
@@ -96,23 +117,33 @@ class LiveApi(Duplex):
         self,
         backend: BackendName | None = None,
         model: str | None = None,
-        modality: Literal["audio", "text"] = "audio",
+        modality: Literal["audio", "text", "video"] = "audio",
         voice: str | None = None,
+        voice_sample: VoiceSample | None = None,
         language: str | None = None,
         speak_only: str | None = None,
         instruction: str | None = None,
+        history: list[Line] | None = None,
         temperature: Annotated[float, Meta(ge=0, le=2)] | None = None,
         top_p: Annotated[float, Meta(ge=0, le=1)] | None = None,
         top_k: Annotated[int, Meta(ge=1)] | None = None,
         max_tokens: Annotated[int, Meta(ge=1)] | None = None,
         seed: int | None = None,
+        presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None,
+        frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None,
         media_resolution: Literal["low", "medium", "high"] | None = None,
         affective: bool = False,
         proactive: bool = False,
+        proactive_video: bool = False,
+        translation: Translation | None = None,
+        avatar: Avatar | None = None,
+        safety: Safety | None = None,
+        labels: dict[str, str] | None = None,
         thinking: Thinking | None = None,
         transcribe: Transcribe = Transcribe(),  # noqa: B008 it is immutable
         code_execution: bool = False,
         google_search: bool = False,
+        service_tools: dict[ServiceTool, dict[str, Any]] | None = None,
         functions: list[dict[str, Any]] | None = None,
         compression: Compression | None = None,
         resumption: ResumptionSettings | None = None,
@@ -146,21 +177,31 @@ class LiveApi(Duplex):
         self.wishes = Wishes(
             modality=modality,
             voice=voice,
+            voice_sample=voice_sample,
             language=language,
             speak_only=speak_only,
             instruction=instruction,
+            history=tuple(history or ()),
             temperature=temperature,
             top_p=top_p,
             top_k=top_k,
             max_tokens=max_tokens,
             seed=seed,
+            presence_penalty=presence_penalty,
+            frequency_penalty=frequency_penalty,
             media_resolution=media_resolution,
             affective=affective,
             proactive=proactive,
+            proactive_video=proactive_video,
+            translation=translation,
+            avatar=avatar,
+            safety=safety,
+            labels=labels or {},
             thinking=thinking,
             transcribe=transcribe,
             code_execution=code_execution,
             google_search=google_search,
+            service_tools=service_tools or {},
             compression=compression,
             vad=vad,
         )
@@ -197,11 +238,18 @@ class LiveApi(Duplex):
         if kind is not None:
             check_wishes(self.wishes, self.resumption, kind, self._model_name or "")
         check_raw(self.setup or {})
+        for path in self.wishes.paths:
+            if not Path(path).is_file():
+                raise SettingError(f"there is no file {path}", setting=self._setting_of(path))
         if self.backend == "gemini_api":
             backends.gemini_api(self.model, self.url)
-        for path in (self.record, self.resumption and self.resumption.file):
-            if path:
-                check_writable(Path(path))
+        for written in (self.record, self.resumption and self.resumption.file):
+            if written:
+                check_writable(Path(written))
+
+    def _setting_of(self, path: str) -> str:
+        avatar = self.wishes.avatar
+        return "avatar" if avatar is not None and avatar.image == path else "voice_sample"
 
     @property
     def _kind(self) -> Literal["vertex", "gemini_api"] | None:
@@ -224,6 +272,8 @@ class LiveApi(Duplex):
 
     async def lifespan(self) -> AsyncIterator[None]:
         require_asyncio()
+        files = {path: await anyio.Path(path).read_bytes() for path in self.wishes.paths}
+        self.wishes = msgspec.structs.replace(self.wishes, files=files)
         with contextlib.ExitStack() as stack:
             if self.record:
                 self._recorder = stack.enter_context(Recorder(self.record))

@@ -7,10 +7,20 @@ import pytest
 from pipeline import SettingError
 from processors.live_api.capabilities import BackendKind, check_wishes, context_window
 from processors.live_api.models import MODELS
-from processors.live_api.settings import Compression, ResumptionSettings, Thinking
+from processors.live_api.settings import (
+    Avatar,
+    Compression,
+    ResumptionSettings,
+    Safety,
+    ServiceVad,
+    Thinking,
+    Translation,
+    VoiceSample,
+)
 from processors.live_api.setup import Wishes
 
 NATIVE = "gemini-live-2.5-flash-native-audio"
+TRANSLATOR = "gemini-3.5-live-translate-preview"
 CASCADE = "gemini-live-2.5-flash"
 
 
@@ -21,6 +31,18 @@ def check(
     **wishes: Any,
 ) -> None:
     check_wishes(Wishes(**wishes), resumption, backend, model)
+
+
+def problems(
+    backend: BackendKind,
+    model: str,
+    resumption: ResumptionSettings | None = None,
+    **wishes: Any,
+) -> list[SettingError]:
+    with pytest.raises(ExceptionGroup) as raised:
+        check(backend, model, resumption, **wishes)
+    assert all(isinstance(error, SettingError) for error in raised.value.exceptions)
+    return list(raised.value.exceptions)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +58,11 @@ def check(
         ("gemini_api", "gemini-3.8-live", {"compression": Compression(trigger=1)}),
         ("vertex", NATIVE, {"resumption": ResumptionSettings(transparent=True)}),
         ("gemini_api", "gemini-3.8-live", {"resumption": ResumptionSettings()}),
+        ("vertex", "gemini-3.8-live", {"modality": "video", "avatar": Avatar(name="Ada")}),
+        ("vertex", NATIVE, {"vad": ServiceVad(report=True)}),
+        ("vertex", NATIVE, {"service_tools": {"retrieval": {}, "google_maps": {}}}),
+        ("gemini_api", TRANSLATOR, {"translation": Translation("de")}),
+        ("gemini_api", "gemini-3.8-live", {"voice_sample": VoiceSample("a.wav", "b.wav")}),
     ],
 )
 def test_what_is_possible_is_let_through(
@@ -94,22 +121,74 @@ def test_what_is_possible_is_let_through(
             "less than",
             "",
         ),
+        ("vertex", NATIVE, {"translation": Translation("de")}, "translation", NATIVE, ""),
+        ("gemini_api", "gemini-3.8-live", {"vad": ServiceVad(report=True)}, "vad", "`report`", ""),
+        (
+            "gemini_api",
+            "gemini-3.8-live",
+            {"safety": Safety(harassment="low", judged_by="severity")},
+            "safety",
+            "the Gemini API does not take `judged_by`",
+            "",
+        ),
+        (
+            "gemini_api",
+            "gemini-3.8-live",
+            {"service_tools": {"retrieval": {}}},
+            "service_tools",
+            "`retrieval`",
+            "",
+        ),
+        (
+            "vertex",
+            NATIVE,
+            {"service_tools": {"file_search": {}}},
+            "service_tools",
+            "Vertex does not take `file_search`",
+            "",
+        ),
+        (
+            "vertex",
+            NATIVE,
+            {"voice_sample": VoiceSample("a.wav", "b.wav")},
+            "voice_sample",
+            "`consent`",
+            "",
+        ),
+        (
+            "vertex",
+            "gemini-3.8-live",
+            {"avatar": Avatar(name="Ada")},
+            "modality",
+            "go together",
+            "",
+        ),
+        (
+            "vertex",
+            NATIVE,
+            {"voice": "Kore", "voice_sample": VoiceSample("a.wav")},
+            "voice_sample",
+            "either",
+            "",
+        ),
     ],
 )
 def test_what_would_be_refused_is_found_before(
     backend: BackendKind, model: str, wishes: dict[str, Any], setting: str, what: str, hint: str
 ) -> None:
-    with pytest.raises(SettingError) as raised:
-        check(backend, model, **wishes)
-    assert raised.value.setting == setting
-    assert what in str(raised.value)
-    assert hint in (raised.value.hint or "")
+    (problem,) = problems(backend, model, **wishes)
+    assert problem.setting == setting
+    assert what in str(problem)
+    assert hint in problem.hint
+
+
+def test_everything_that_would_be_refused_is_found_at_once() -> None:
+    found = problems("vertex", NATIVE, voice="Kori", thinking=Thinking(), code_execution=True)
+    assert [problem.setting for problem in found] == ["thinking", "code_execution", "voice"]
 
 
 def test_only_models_that_are_served_there_are_suggested() -> None:
-    with pytest.raises(SettingError) as raised:
-        check("vertex", "gemini-2.0-flash-live-preview-04-09")
-    hint = raised.value.hint or ""
+    hint = problems("vertex", "gemini-2.0-flash-live-preview-04-09")[0].hint
     suggested = {name for name in MODELS if name in hint.replace("choose one of ", "").split(", ")}
     assert suggested == {
         model.name for model in MODELS.values() if "vertex" in model.backends and not model.retired

@@ -19,6 +19,8 @@ from pipeline import (
     Grounding,
     Interruption,
     Speaker,
+    SpeechEnded,
+    SpeechStarted,
     TextFrame,
     Thought,
     ToolCall,
@@ -27,6 +29,7 @@ from pipeline import (
     Transcript,
     TurnEnded,
     TurnStarted,
+    VideoFrame,
     WebPage,
 )
 from processors.live_api.dialogue import Dialogue
@@ -285,7 +288,7 @@ def test_parts_of_other_kinds_have_frames_of_their_own(talk: Talk) -> None:
         {"inlineData": Blob(mime_type="video/mp4", data=b"....")},
         sound(20),
     ]
-    _, thought, code, failed, worked, audio = talk.content(modelTurn={"parts": parts})
+    _, thought, code, failed, worked, video, audio = talk.content(modelTurn={"parts": parts})
     assert isinstance(thought, Thought)
     assert thought.text == "Let me think."
     assert isinstance(code, Code)
@@ -294,8 +297,18 @@ def test_parts_of_other_kinds_have_frames_of_their_own(talk: Talk) -> None:
         ("no", True),
         ("yes", False),
     ]
+    assert isinstance(video, VideoFrame)
+    assert (video.data, video.mime_type, video.turn) == (b"....", "video/mp4", 1)
     assert isinstance(audio, AudioFrame)
     assert talk.lines() == []
+
+
+@pytest.mark.parametrize("field", ["type", "voiceActivityType"])
+def test_what_the_service_hears_is_told_where_it_was_asked_to(talk: Talk, field: str) -> None:
+    start = talk.hear({"voiceActivity": {field: "ACTIVITY_START", "audioOffset": "0.5s"}})
+    end = talk.hear({"voiceActivity": {field: "ACTIVITY_END"}})
+    assert [type(frame) for frame in (*start, *end)] == [SpeechStarted, SpeechEnded]
+    assert talk.hear({"voiceActivity": {field: "ACTIVITY_OF_TOMORROW"}}) == []
 
 
 def test_what_was_searched_and_found_is_told(talk: Talk) -> None:

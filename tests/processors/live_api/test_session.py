@@ -191,6 +191,26 @@ def test_a_dead_handle_leads_to_a_fresh_session() -> None:
     assert not wire.close(1008, "BidiGenerateContent session not found").again
 
 
+def test_each_session_that_knows_nothing_is_told_what_was_said_before() -> None:
+    wire = Wire(ON, history=words("before"))
+    wire.open()
+    wire.say("one")
+    assert wire.send() == ["before", "one"]
+    wire.close()
+    wire.open()
+    assert wire.send() == ["before", "one"]
+    wire.speak(after=2000)
+    wire.content(turnComplete=True)
+    wire.update(after=2000)
+    wire.close()
+    wire.open()
+    wire.say("two")
+    assert wire.send() == ["two"]
+    wire.close(1008, "BidiGenerateContent session expired")
+    wire.open()
+    assert wire.send() == ["before", "two"]
+
+
 def test_what_was_lost_with_the_handle_is_told_to_the_graph(wire: Wire) -> None:
     wire.call("a", "b")
     wire.answer("a")

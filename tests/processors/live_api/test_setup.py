@@ -5,12 +5,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline import SettingError
 from processors.live_api.messages import ClientMessage, encode
-from processors.live_api.settings import Compression, ServiceVad, Thinking, Transcribe
-from processors.live_api.setup import Wishes, build_setup, check_raw, full_instruction
+from processors.live_api.settings import (
+    Avatar,
+    Compression,
+    Line,
+    Safety,
+    ServiceVad,
+    Thinking,
+    Transcribe,
+    Translation,
+    VoiceSample,
+)
+from processors.live_api.setup import Wishes, build_setup, check_raw, full_instruction, history_of
 
 WEATHER = {
     "name": "get_weather",
@@ -215,3 +226,82 @@ def test_raw_fields_do_not_go_past_a_setting() -> None:
         "setup.generationConfig.responseModalities has a setting of its own: `modality`"
     )
     check_raw({"generationConfig": {"candidateCount": 1}})
+
+
+def test_the_less_common_wishes_have_their_places() -> None:
+    message = setup(
+        modality="video",
+        presence_penalty=0.5,
+        frequency_penalty=-0.5,
+        proactive_video=True,
+        translation=Translation("de", echo=True),
+        avatar=Avatar(image="ada.png", video_bitrate=1_000_000),
+        voice_sample=VoiceSample("voice.wav", "consent.wav"),
+        files={"ada.png": b"picture", "voice.wav": b"sample", "consent.wav": b"yes"},
+        history=(Line(user="Hi."),),
+        safety=Safety(harassment="high", jailbreak="ignore", judged_by="severity"),
+        labels={"team": "support"},
+        service_tools={"url_context": {}},
+        transcribe=Transcribe(user=False, style="verbatim", word_times=True, speakers=True),
+        vad=ServiceVad(report=True),
+    )
+    assert message["generationConfig"] == {
+        "responseModalities": ["VIDEO"],
+        "presencePenalty": 0.5,
+        "frequencyPenalty": -0.5,
+        "speechConfig": {
+            "voiceConfig": {
+                "replicatedVoiceConfig": {
+                    "mimeType": "audio/wav",
+                    "voiceSampleAudio": "c2FtcGxl",
+                    "consentAudio": "eWVz",
+                }
+            }
+        },
+        "translationConfig": {"targetLanguageCode": "de", "echoTargetLanguage": True},
+    }
+    assert message["proactivity"] == {"proactiveAudio": True, "proactiveVideo": True}
+    assert message["avatarConfig"] == {
+        "customizedAvatar": {"imageMimeType": "image/png", "imageData": "cGljdHVyZQ=="},
+        "videoBitrateBps": 1_000_000,
+    }
+    assert message["historyConfig"] == {"initialHistoryInClientContent": True}
+    assert message["safetySettings"] == [
+        {
+            "category": "HARM_CATEGORY_HARASSMENT",
+            "threshold": "BLOCK_ONLY_HIGH",
+            "method": "SEVERITY",
+        },
+        {"category": "HARM_CATEGORY_JAILBREAK", "threshold": "OFF", "method": "SEVERITY"},
+    ]
+    assert message["labels"] == {"team": "support"}
+    assert message["tools"] == [{"urlContext": {}}]
+    assert message["outputAudioTranscription"] == {
+        "wordTimestamp": True,
+        "diarization": True,
+        "mode": "VERBATIM",
+    }
+    assert "inputAudioTranscription" not in message
+    assert message["explicitVadSignal"] is True
+
+
+def test_history_is_said_by_the_roles_of_the_service() -> None:
+    turns = history_of([Line(user="Hi."), Line(model="Hello!")])
+    assert [(turn.role, turn.parts[0].text) for turn in turns] == [
+        ("user", "Hi."),
+        ("model", "Hello!"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "what"),
+    [
+        (Line, {}, "either by the `user` or by the `model`"),
+        (Line, {"user": "a", "model": "b"}, "either by the `user` or by the `model`"),
+        (Avatar, {}, "either `name` or `image`"),
+        (Transcribe, {"style": "smart", "speakers": True}, "style: smart excludes"),
+    ],
+)
+def test_groups_of_settings_are_consistent(kind: type, value: dict[str, Any], what: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=what):
+        msgspec.convert(value, kind)

@@ -9,6 +9,8 @@ from pipeline import SECOND
 
 Samples = NDArray[np.int16]
 
+SMALLEST, LARGEST = -32768, 32767
+
 
 def mix(samples: Samples, channels: int) -> Samples:
     """The same sound with another number of channels: averaged to mono, or mono repeated.
@@ -31,10 +33,13 @@ def from_float(samples: NDArray[np.float32]) -> Samples:
     return to_int16(np.nan_to_num(samples * np.float32(32768), copy=False))
 
 
-def to_int16(samples: NDArray[np.float32]) -> Samples:
+def to_int16(samples: NDArray[np.floating]) -> Samples:
     """Floats on the scale of int16 as int16: rounded, and clipped, never wrapped."""
-    limits = np.iinfo(np.int16)
-    return np.clip(np.rint(samples), limits.min, limits.max).astype(np.int16)
+    rounded = np.rint(samples)
+    np.minimum(rounded, LARGEST, out=rounded)  # `np.clip` takes three times as long for a chunk
+    np.maximum(rounded, SMALLEST, out=rounded)
+    clipped: Samples = rounded.astype(np.int16)
+    return clipped
 
 
 def silence(count: int, channels: int = 1) -> Samples:

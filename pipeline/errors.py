@@ -19,14 +19,17 @@ import msgspec
 
 
 class Place(NamedTuple):
-    """A position in a file; lines and columns count from 1."""
+    """A position in a file; lines and columns count from 1.
+
+    What comes from elsewhere, such as an option of the command line, is at line 0 of that.
+    """
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 def nearest_place(places: Mapping[str, Place], setting: str | None) -> Place | None:

@@ -10,7 +10,7 @@ import sys
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType, UnionType
+from types import MappingProxyType, ModuleType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
@@ -86,11 +86,14 @@ def read_settings(kind: type) -> dict[str, Setting]:
 
 
 def convert(
-    kind: type, values: Mapping[str, Any], base: Path
+    kind: type,
+    values: Mapping[str, Any],
+    base: Path,
+    bases: Mapping[str, Path] = MappingProxyType({}),
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Constructor arguments for `kind` from plain values, and everything that is wrong with them.
 
-    base: the folder that relative input paths start from.
+    base: the folder that relative input paths start from. bases: others, for single settings.
     """
     settings = read_settings(kind)
     arguments: dict[str, Any] = {}
@@ -105,7 +108,7 @@ def convert(
         if problem:
             problems.append(problem)
         else:
-            arguments[name] = _anchor(converted, annotation, base)
+            arguments[name] = _anchor(converted, annotation, bases.get(name, base))
     missing = [s.name for s in settings.values() if s.required and s.name not in values]
     problems += [Problem((), "missing-setting", f'setting "{name}" is missing') for name in missing]
     return arguments, problems

@@ -155,7 +155,7 @@ def test_commands_exist() -> None:
                 assert command is not None
                 options = {option for parameter in command.params for option in parameter.opts}
                 for word in words[2:]:
-                    named = not Path(word).suffix  # such as a processor
+                    named = not Path(word).suffix or "=" in word  # a processor, a setting
                     assert word in options or named or (ROOT / word).is_file()
                 command.make_context(words[1], words[2:])
             else:

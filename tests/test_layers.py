@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = [
-    {"pipeline.frames", "pipeline.errors", "pipeline.flow"},
+    {"pipeline.frames", "pipeline.errors", "pipeline.flow", "pipeline.explanations.explanation"},
+    {"pipeline.explanations.text", "pipeline.explanations.graph"},
     {"pipeline.ports", "pipeline.inbox"},
     {"pipeline.processor", "pipeline.settings"},
     {"pipeline.cycles", "pipeline.registry", "pipeline.reference"},
@@ -25,6 +26,7 @@ LAYERS = [
     {"pipeline.config.document", "pipeline.config.problems", "pipeline.config.secrets"},
     {"pipeline.draft"},
     {"pipeline.config.typed", "pipeline.config.pages", "pipeline.config.node"},
+    {"pipeline.config.overrides", "pipeline.config.dotenv"},
     {"pipeline.config.loader", "pipeline.runtime.report"},
     {"pipeline.config", "pipeline.runtime", "pipeline.runtime.wiring"},
     {"pipeline.runtime.tasks"},
@@ -32,7 +34,7 @@ LAYERS = [
     {"pipeline"},
     {"pipeline.testing", "pipeline.cli"},
     {"pipeline.cli.talk", "pipeline.cli.summary", "pipeline.cli.commands", "pipeline.cli.findings"},
-    {"pipeline.cli.run", "pipeline.cli.check", "pipeline.cli.explain"},
+    {"pipeline.cli.run", "pipeline.cli.check", "pipeline.cli.explain", "pipeline.cli.given"},
     {"pipeline.cli.reference", "pipeline.cli.expand"},
     {"pipeline.cli.graph", "pipeline.cli.templates", "pipeline.cli.doctor"},
     {"pipeline.cli.new"},

@@ -26,12 +26,13 @@ class Inspection:
     configurations: how many. checked, skipped: files.
     """
 
-    def __init__(self, *, offline: bool) -> None:
+    def __init__(self, *, offline: bool, overrides: Sequence[str] = ()) -> None:
         self.findings: list[Finding] = []
         self.configurations = 0
         self.checked: list[str] = []
         self.skipped: list[str] = []
         self._offline = offline
+        self._overrides = overrides
         self._seen: set[Path] = set()
 
     def look_at(self, path: str) -> None:
@@ -61,26 +62,36 @@ class Inspection:
         else:
             texts = [text] if named or is_configuration(text) else []
             for configuration in texts:
-                self._add(check(configuration, file=file, base=folder, offline=self._offline))
+                self._add(self._check(configuration, file, folder))
         self.configurations += len(texts)
         (self.checked if texts else self.skipped).append(file)
 
     def _check_excerpt(self, text: str, file: str, folder: Path) -> list[Finding]:
         """Pages name files from their own folder, or, as those of a `docs/`, from the one above."""
-        found = check(text, file=file, base=folder, offline=self._offline)
+        found = self._check(text, file, folder)
         if found:
-            above = check(text, file=file, base=folder / "..", offline=self._offline)
-            found = min(found, above, key=len)
+            found = min(found, self._check(text, file, folder / ".."), key=len)
         return found
+
+    def _check(self, text: str, file: str, base: Path) -> list[Finding]:
+        overrides = self._overrides
+        return check(text, file=file, base=base, overrides=overrides, offline=self._offline)
 
     def _add(self, findings: Sequence[Finding]) -> None:
         """Two configurations may share a file that something is wrong with."""
         self.findings += [finding for finding in findings if finding not in self.findings]
 
 
-def check_paths(paths: Sequence[str], *, offline: bool, form: str, verbose: bool) -> int:
+def check_paths(
+    paths: Sequence[str],
+    *,
+    offline: bool,
+    form: str,
+    verbose: bool,
+    overrides: Sequence[str] = (),
+) -> int:
     """Check files and folders, and say what is wrong; the exit status."""
-    inspection = Inspection(offline=offline)
+    inspection = Inspection(offline=offline, overrides=overrides)
     for path in paths:
         inspection.look_at(path)
     if not inspection.configurations and not inspection.findings:

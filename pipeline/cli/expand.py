@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 from pipeline.cli.findings import print_findings
 from pipeline.config import loads
 from pipeline.config.document import Document
+from pipeline.config.overrides import override
 from pipeline.config.secrets import LOOKS
 from pipeline.config.typed import read_text
 from pipeline.errors import ConfigError
@@ -38,12 +39,12 @@ NO_SECRET = {"file", "folder", "path"}
 """Last words of such names that only say where a secret is."""
 
 
-def expand(path: str) -> int:
+def expand(path: str, overrides: Sequence[str] = ()) -> int:
     """Print a configuration with all that it leaves unsaid; the exit status."""
     try:
         text = read_text(path)
-        graph = loads(text, file=path, base=Path(path).parent)
-        shown, hidden = expanded(text, graph, Path(path).parent, os.environ)
+        graph = loads(text, file=path, base=Path(path).parent, overrides=overrides)
+        shown, hidden = expanded(text, graph, Path(path).parent, os.environ, overrides)
     except ConfigError as error:
         from rich.console import Console
 
@@ -56,23 +57,36 @@ def expand(path: str) -> int:
 
 
 def expanded(
-    text: str, graph: Graph, base: Path, variables: Mapping[str, str]
+    text: str,
+    graph: Graph,
+    base: Path,
+    variables: Mapping[str, str],
+    overrides: Sequence[str] = (),
 ) -> tuple[dict[str, Any], list[str]]:
     """The whole configuration of a graph that `text` describes, and the settings hidden in it.
 
     Files are given by absolute paths where they are looked for beside the configuration, so that
     the result means the same wherever it stands.
     """
-    names = re.findall(r"\$\{(\w+)", text)
+    names = re.findall(r"\$\{(\w+)", "\n".join((text, *overrides)))
     masks = {name: REDACTED for name in names if is_secret(name)}
-    real = Document(text, "", variables).data
-    masked = Document(text, "", {**variables, **masks}).data
+    document = _read(text, variables, overrides)
+    real = document.data
+    masked = _read(text, {**variables, **masks}, overrides).data
     hidden: list[str] = []
     processors = {}
     for name, values in real["processors"].items():
-        whole = _whole(values, graph.nodes[name], base.resolve())
+        bases = {key: Path.cwd() for key in values if document.is_given("processors", name, key)}
+        whole = _whole(values, graph.nodes[name], base.resolve(), bases)
         processors[name] = _redacted(whole, values, masked["processors"][name], (name,), hidden)
     return {"processors": processors, "flow": [str(chain) for chain in real["flow"]]}, hidden
+
+
+def _read(text: str, variables: Mapping[str, str], overrides: Sequence[str]) -> Document:
+    document = Document(text, "", variables, strict=False)
+    for _ in override(document, overrides, variables):
+        pass  # nothing is wrong with them, or there would be no graph
+    return document
 
 
 def is_secret(name: str) -> bool:
@@ -81,12 +95,14 @@ def is_secret(name: str) -> bool:
     return not SECRET.isdisjoint(words) and words[-1] not in NO_SECRET
 
 
-def _whole(values: Mapping[str, Any], node: Node, base: Path) -> dict[str, Any]:
+def _whole(
+    values: Mapping[str, Any], node: Node, base: Path, bases: Mapping[str, Path]
+) -> dict[str, Any]:
     """An entry of `processors`: what it says, in its order, and then what it leaves unsaid."""
     kind = type(node.processor)
     settings = read_settings(kind)
     given = {name: value for name, value in values.items() if name in settings}
-    arguments, _ = convert(kind, given, base)
+    arguments, _ = convert(kind, given, base, bases)
     unsaid = {
         name: default
         for name, setting in settings.items()
@@ -95,7 +111,12 @@ def _whole(values: Mapping[str, Any], node: Node, base: Path) -> dict[str, Any]:
     }
     standard_input = {name: "-" for name, value in given.items() if value == "-"}
     inbox = {} if node.inbox is None else {"inbox": _bound(node.inbox)}
-    said = {"use": _use(values["use"], base), **_plain(arguments), **standard_input, **inbox}
+    said = {
+        "use": _use(values["use"], bases.get("use", base)),
+        **_plain(arguments),
+        **standard_input,
+        **inbox,
+    }
     return {name: said[name] for name in values} | said | unsaid
 
 

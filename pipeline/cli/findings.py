@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LONGEST = 160
 """Columns that are shown of a line; of one that is longer, those around what is meant."""
 INDENT = "    "
+PRIVATE = {"env-file"}
+"""Codes of what is found in lines that hold secrets, which are not shown."""
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
@@ -42,8 +44,8 @@ def as_json(findings: Sequence[Finding], checked: Sequence[str], skipped: Sequen
     rows = [
         {
             "file": finding.place.file if finding.place else None,
-            "line": finding.place.line if finding.place else None,
-            "column": finding.place.column if finding.place else None,
+            "line": (finding.place.line or None) if finding.place else None,
+            "column": (finding.place.column or None) if finding.place else None,
             "code": finding.code,
             "message": finding.message,
             "hint": finding.hint,
@@ -61,11 +63,14 @@ def as_github(findings: Sequence[Finding]) -> str:
 
 def _annotation(finding: Finding) -> str:
     properties = {"title": finding.code}
-    if finding.place:
+    message = finding.message
+    if finding.place and not finding.place.line:
+        message = f"{finding.place}: {message}"
+    elif finding.place:
         file, line, column = finding.place
         properties = {"file": file, "line": str(line), "col": str(column)} | properties
     pairs = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
-    text = "; ".join(filter(None, (finding.message, finding.hint)))
+    text = "; ".join(filter(None, (message, finding.hint)))
     return f"::error {pairs}::{_escaped(text)}\n"
 
 
@@ -88,7 +93,7 @@ def with_excerpts(findings: Sequence[Finding]) -> Iterator[tuple[Finding, tuple[
     files: dict[str, list[str]] = {}
     for finding in findings:
         place = finding.place
-        if place is None:
+        if place is None or not place.line or finding.code in PRIVATE:
             yield finding, ()
             continue
         if place.file not in files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
@@ -16,10 +17,10 @@ from pipeline.errors import ConfigError
 WRONG_INPUT = 2
 
 
-def draw_graph(path: str, form: str, *, ascii_only: bool) -> int:
+def draw_graph(path: str, form: str, *, ascii_only: bool, overrides: Sequence[str] = ()) -> int:
     """Print a drawing of a configuration's graph; the exit status."""
     try:
-        drawing = _draw(sketch(load(path)), form, ascii_only)
+        drawing = _draw(sketch(load(path, overrides=overrides)), form, ascii_only)
     except ConfigError as error:
         print_findings(error.findings, Console(stderr=True, highlight=False))
         return WRONG_INPUT

@@ -20,8 +20,37 @@ def main() -> None:
     """Talk with a machine in real time: run graphs of frame processors, wired in YAML."""
 
 
+_SET = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="NODE.SETTING=VALUE",
+    help="A setting that counts instead of the one in the file; may be given several times.",
+)
+
+
+def _take_variables(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> None:
+    if files:
+        from pipeline.cli.given import take_variables
+
+        take_variables(files)
+
+
+_ENV = click.option(
+    "--env",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(),
+    expose_value=False,
+    callback=_take_variables,
+    help="Variables, NAME=value to a line; those of the environment count more.",
+)
+
+
 @main.command()
 @click.argument("config", type=click.Path())
+@_SET
+@_ENV
 @click.option("--debug", is_flag=True, help="Show tracebacks and debugging messages.")
 @click.option(
     "--drain",
@@ -31,7 +60,7 @@ def main() -> None:
     metavar="SECONDS",
     help="How long what is under way may take to end after the first Ctrl-C.",
 )
-def run(config: str, debug: bool, drain: float) -> None:
+def run(config: str, overrides: tuple[str, ...], debug: bool, drain: float) -> None:
     """Run the graph that CONFIG describes.
 
     Words and the summary go to standard error. The first Ctrl-C lets what is under way come to
@@ -39,11 +68,13 @@ def run(config: str, debug: bool, drain: float) -> None:
     """
     from pipeline.cli.run import run_config
 
-    raise SystemExit(run_config(config, debug=debug, drain_seconds=drain))
+    raise SystemExit(run_config(config, debug=debug, drain_seconds=drain, overrides=overrides))
 
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="FILE|DIR|PAGE.md...")
+@_SET
+@_ENV
 @click.option("--offline", is_flag=True, help="Ask nothing of the machine: no files, no keys.")
 @click.option(
     "--format",
@@ -53,7 +84,9 @@ def run(config: str, debug: bool, drain: float) -> None:
     show_default=True,
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say which files were checked and skipped.")
-def check(paths: tuple[str, ...], offline: bool, format_: str, verbose: bool) -> None:
+def check(
+    paths: tuple[str, ...], overrides: tuple[str, ...], offline: bool, format_: str, verbose: bool
+) -> None:
     """Say everything that is wrong with configurations, without running them.
 
     Of a folder, every YAML file below it that has `processors:` at its top is checked; of a
@@ -61,7 +94,8 @@ def check(paths: tuple[str, ...], offline: bool, format_: str, verbose: bool) ->
     """
     from pipeline.cli.check import check_paths
 
-    raise SystemExit(check_paths(paths, offline=offline, form=format_, verbose=verbose))
+    status = check_paths(paths, offline=offline, form=format_, verbose=verbose, overrides=overrides)
+    raise SystemExit(status)
 
 
 @main.command()
@@ -110,15 +144,19 @@ def schema() -> None:
 
 @main.command()
 @click.argument("config", type=click.Path())
-def expand(config: str) -> None:
+@_SET
+@_ENV
+def expand(config: str, overrides: tuple[str, ...]) -> None:
     """Print CONFIG with variables and all defaults put in, and secrets left out."""
     from pipeline.cli.expand import expand
 
-    raise SystemExit(expand(config))
+    raise SystemExit(expand(config, overrides))
 
 
 @main.command()
 @click.argument("config", type=click.Path())
+@_SET
+@_ENV
 @click.option(
     "--format",
     "form",
@@ -127,11 +165,11 @@ def expand(config: str) -> None:
     show_default=True,
 )
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw for the terminal without Unicode.")
-def graph(config: str, form: str, ascii_only: bool) -> None:
+def graph(config: str, overrides: tuple[str, ...], form: str, ascii_only: bool) -> None:
     """Draw the graph that CONFIG describes: what flows where, and what waits in which inbox."""
     from pipeline.cli.graph import draw_graph
 
-    raise SystemExit(draw_graph(config, form, ascii_only=ascii_only))
+    raise SystemExit(draw_graph(config, form, ascii_only=ascii_only, overrides=overrides))
 
 
 @main.command()

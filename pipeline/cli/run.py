@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import anyio
@@ -24,15 +24,17 @@ STOPPED = 128
 """Plus the number of the signal, as a shell would say it."""
 
 
-def run_config(path: str, *, debug: bool, drain_seconds: float) -> int:
+def run_config(
+    path: str, *, debug: bool, drain_seconds: float, overrides: Sequence[str] = ()
+) -> int:
     """Run a configuration with everything a person at a terminal wants to see; the exit status."""
     console = Console(stderr=True, highlight=False)
     talk = Talk(console)
     stopped_by: list[int] = []
     try:
-        graph = load(path)
+        graph = load(path, overrides=overrides)
     except ConfigError:  # the machine may lack something besides
-        print_findings(check_file(path), console)
+        print_findings(check_file(path, overrides=overrides), console)
         return WRONG_INPUT
     try:
         with _showing_log(talk, debug):

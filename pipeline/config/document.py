@@ -38,7 +38,7 @@ def split_lines(text: str) -> list[str]:
 
 
 class Document:
-    """The values of a YAML text (`data`) and their places.
+    """The values of a YAML text (`data`), or of a node of one, and their places.
 
     `${NAME}` and `${NAME:-default}` in scalars are replaced from `variables`, after parsing: a
     value can never change the structure, and becomes a number only where a setting is one. `$$`
@@ -48,7 +48,12 @@ class Document:
     """
 
     def __init__(
-        self, text: str, file: str, variables: Mapping[str, str], *, strict: bool = True
+        self,
+        text: str | yaml.Node,
+        file: str,
+        variables: Mapping[str, str],
+        *,
+        strict: bool = True,
     ) -> None:
         self.file = file
         self.findings: list[tuple[Path, Finding]] = []
@@ -58,7 +63,7 @@ class Document:
         self._quoted: set[Path] = set()
         self._count = 0
         self._constructor = yaml.constructor.SafeConstructor()
-        root = self._compose(text)
+        root = self._compose(text) if isinstance(text, str) else text
         self.data: Any = None if root is None else self._convert(root, ())
         if strict and self.findings:
             raise ConfigError([finding for _, finding in self.findings])
@@ -69,6 +74,10 @@ class Document:
             path = path[:-1]
         return self._values.get(path, Place(self.file, 1, 1))
 
+    def is_given(self, *path: str | int) -> bool:
+        """Whether a value comes from elsewhere."""
+        return path in self._values and self._values[path].file != self.file
+
     def key_place(self, *path: str | int) -> Place:
         """Where the key of a value stands."""
         return self._keys.get(path) or self.place(*path)
@@ -77,6 +86,23 @@ class Document:
         """Where the text of a scalar begins: behind the quotation mark, if it has one."""
         place = self.place(*path)
         return place._replace(column=place.column + 1) if path in self._quoted else place
+
+    def put(self, path: Path, value: Any, place: Place) -> None:
+        """Give a value that comes from elsewhere; what was wrong with the one before is no more.
+
+        All but the last key of the path lead to something that is there.
+        """
+        parent = self.data
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = value
+        depth = len(path)
+        for places in (self._values, self._keys):
+            for old in [inner for inner in places if inner[:depth] == path]:
+                del places[old]
+            places[path] = place
+        self._quoted = {inner for inner in self._quoted if inner[:depth] != path}
+        self.findings = [found for found in self.findings if found[0][:depth] != path]
 
     def places_below(self, *path: str | int) -> dict[str, dict[str, Place]]:
         """For each key of a value, the places of all within, by path: `{"vad.silence_ms": ...}`."""

@@ -14,13 +14,14 @@ are the arguments of its constructor. Each entry of `flow` is a chain.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import secrets
 from pipeline.config.document import Document
 from pipeline.config.node import build
+from pipeline.config.overrides import override, secrets_of
 from pipeline.config.typed import read_text
 from pipeline.environment import check_processor
 from pipeline.errors import ConfigError, Finding, Place, did_you_mean, nearest_place
@@ -39,16 +40,24 @@ def load(
     path: str | Path,
     *,
     variables: Mapping[str, str] | None = None,
+    overrides: Sequence[str] = (),
     replace: Replace | None = None,
 ) -> Graph:
     """The graph that a YAML file describes.
 
-    variables: for `${NAME}`; the environment if not given.
+    variables: for `${NAME}`; the environment if not given. overrides: settings that count instead
+    of those in the file, such as `gate.threshold_db=8`.
     replace: asked for each node what runs in its place; given its name and its processor.
     Raises ConfigError with everything that is wrong and where.
     """
-    text, base = read_text(path), Path(path).parent
-    return loads(text, file=str(path), base=base, variables=variables, replace=replace)
+    return loads(
+        read_text(path),
+        file=str(path),
+        base=Path(path).parent,
+        variables=variables,
+        overrides=overrides,
+        replace=replace,
+    )
 
 
 def loads(
@@ -57,10 +66,11 @@ def loads(
     file: str = "<config>",
     base: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    overrides: Sequence[str] = (),
     replace: Replace | None = None,
 ) -> Graph:
     """The graph that a YAML text describes; `file` is for messages, `base` for relative paths."""
-    reading = _Reading(text, file, base, variables, replace)
+    reading = _Reading(text, file, base, variables, overrides, replace)
     findings = reading.all_findings()
     if findings or reading.graph is None:
         raise ConfigError(findings)
@@ -73,13 +83,14 @@ def check(
     file: str = "<config>",
     base: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    overrides: Sequence[str] = (),
     offline: bool = False,
 ) -> list[Finding]:
     """Everything that is wrong with a YAML text, also with the machine, in the order of its lines.
 
     offline: nothing is looked at but the text and the code that it names.
     """
-    reading = _Reading(text, file, base, variables)
+    reading = _Reading(text, file, base, variables, overrides)
     if reading.graph is not None:
         reading.findings += reading.graph.check(offline=offline)
     elif not offline:
@@ -87,13 +98,16 @@ def check(
     return sorted(reading.all_findings(), key=lambda finding: finding.place or (file, 0, 0))
 
 
-def check_file(path: str | Path, *, offline: bool = False) -> list[Finding]:
+def check_file(
+    path: str | Path, *, overrides: Sequence[str] = (), offline: bool = False
+) -> list[Finding]:
     """Everything that is wrong with a YAML file."""
     try:
         text = read_text(path)
     except ConfigError as error:
         return list(error.findings)
-    return check(text, file=str(path), base=Path(path).parent, offline=offline)
+    base = Path(path).parent
+    return check(text, file=str(path), base=base, overrides=overrides, offline=offline)
 
 
 class _Reading:
@@ -109,20 +123,22 @@ class _Reading:
         file: str,
         base: Path | None,
         variables: Mapping[str, str] | None,
+        overrides: Sequence[str],
         replace: Replace | None = None,
     ) -> None:
         self.graph: Graph | None = None
         self.nodes: dict[str, Node] = {}
         self.findings: list[Finding] = []
         self._replace = replace or _keep
-        self.secrets = secrets.by_look(text, file)
+        self.secrets = [*secrets.by_look(text, file), *secrets_of(overrides)]
         known = os.environ if variables is None else variables
         try:
             document = Document(text, file, known, strict=False)
         except ConfigError as error:
             self.findings += error.findings
-        else:
-            self._read(document, base or Path())
+            return
+        self.findings += override(document, overrides, known)
+        self._read(document, base or Path())
 
     def all_findings(self) -> list[Finding]:
         """Those about secrets too; no message quotes one."""
@@ -171,7 +187,8 @@ class _Reading:
                 hint = "write {use: resampler, ...}"
                 self.findings.append(Finding("missing-use", message, place, hint))
             return
-        built = build(values, base, {str(key) for path in unreadable for key in path})
+        elsewhere = {str(key): Path() for key in values if document.is_given(*top, key)}
+        built = build(values, base, {str(key) for path in unreadable for key in path}, elsewhere)
         own_place = document.key_place(*top)
         for problem in built.problems:
             if problem.code == "unknown-setting":
@@ -189,7 +206,8 @@ class _Reading:
     def _add_secret(self, name: str, path: tuple[str, ...], text: str, place: Place) -> None:
         if any(secret.text in text for secret in self.secrets):
             return  # found by its look already
-        message = f'"{name}": {".".join(path)} is a secret that is written into the file'
+        where = "into the file" if place.line else "on the command line"
+        message = f'"{name}": {".".join(path)} is a secret that is written {where}'
         finding = Finding("secret", message, place, secrets.HINT)
         self.secrets.append(secrets.Secret(finding, text))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_origin
 
 from pipeline.config.problems import all_problems
@@ -30,16 +31,21 @@ class Built(NamedTuple):
     public: Collection[str] = ()
 
 
-def build(values: Mapping[str, Any], base: Path, unreadable: Collection[str]) -> Built:
+def build(
+    values: Mapping[str, Any],
+    base: Path,
+    unreadable: Collection[str],
+    bases: Mapping[str, Path] = MappingProxyType({}),
+) -> Built:
     """The processor that `use` names, with its settings, and everything that is wrong with them.
 
-    base: the folder that relative input paths start from.
+    base: the folder that relative input paths start from. bases: others, for single settings.
     unreadable: keys of which the value is not known; with any of them, no processor is made.
     """
     if "use" in unreadable:
         return Built(None, None, [])
     try:
-        kind = find_processor(values["use"], base)
+        kind = find_processor(values["use"], bases.get("use", base))
     except SettingError as error:
         problem = Problem(("use",), "unknown-processor", str(error), error.hint)
         return Built(None, None, [problem])
@@ -54,7 +60,7 @@ def build(values: Mapping[str, Any], base: Path, unreadable: Collection[str]) ->
         inbox, _ = convert_value(InboxSettings, known["inbox"], "inbox")
         problems += all_problems(InboxSettings, known["inbox"], "inbox")
     settings = {key: value for key, value in known.items() if key not in RESERVED}
-    arguments, wrong = convert(kind, settings, base)
+    arguments, wrong = convert(kind, settings, base, bases)
     unknown = {f'setting "{key}" is missing' for key in unreadable}
     problems += _in_detail([p for p in wrong if p.message not in unknown], schema, settings)
     processor: Processor | None = None

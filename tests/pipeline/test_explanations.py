@@ -14,7 +14,10 @@ from pipeline.explanations import EXPLANATIONS
 ROOT = Path(__file__).parents[2]
 POSITION = {"Finding": 0, "Problem": 1, "_error": 2}
 """Where calls that make findings have their code."""
-NO_CONFIGURATIONS = {"unreadable", "nothing-to-check", "constructor", "annotations", "same-object"}
+NO_CONFIGURATIONS = {
+    "unreadable", "nothing-to-check", "constructor", "annotations", "same-object", "env-file",
+    "override",
+}  # fmt: skip
 
 
 def codes(package: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import perf_counter_ns
 from typing import Any, cast
@@ -13,15 +14,12 @@ from anyio import EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from pipeline.frames import Frame
-from pipeline.inbox import Inbox
+from pipeline.inbox import LONGEST_HOLD, Inbox
 from pipeline.processor import Duplex, Sink, Source, Transform
 from pipeline.runtime.wiring import Station, Wiring
 
 Handler = Callable[[Frame], Awaitable[None] | None]
 """What is done with a frame from an inbox; what it returns is awaited."""
-
-LONGEST_HOLD = 2_000_000
-"""Nanoseconds after which a busy task gives the other tasks a turn."""
 
 
 class SourceTask:
@@ -63,22 +61,11 @@ class SourceTask:
 async def run_transform(station: Station, wiring: Wiring) -> None:
     """A transform with an inbox of its own."""
     if inspect.isasyncgenfunction(cast(Transform, station.processor).process):
-        await _read(station, _async_handler(station, wiring), interruptible=True)
+        handle = _async_handler(station, wiring)
+        await _read(station, wiring, defaultdict(lambda: handle))
     else:
-        await _read(station, _plain_handler(station, wiring), interruptible=False)
+        await _read(station, wiring, wiring.entrance(station))  # the same calls as in-line
     await flush(station, wiring)
-
-
-def _plain_handler(station: Station, wiring: Wiring) -> Handler:
-    """The same calls as in-line."""
-    entrance, blocked = wiring.entrance(station), wiring.blocked
-
-    def handle(frame: Frame) -> Awaitable[None] | None:
-        for deliver in entrance[type(frame)]:
-            deliver(frame)
-        return wiring.settle() if blocked else None
-
-    return handle
 
 
 def _async_handler(station: Station, wiring: Wiring) -> Handler:
@@ -123,7 +110,8 @@ async def flush(station: Station, wiring: Wiring) -> None:
 
 async def run_sink(station: Station, wiring: Wiring) -> None:
     """A sink, one frame at a time."""
-    await _read(station, cast(Sink, station.processor).consume, interruptible=True)
+    consume = cast(Sink, station.processor).consume
+    await _read(station, wiring, defaultdict(lambda: consume))
 
 
 async def run_duplex(station: Station, wiring: Wiring) -> None:
@@ -174,17 +162,18 @@ async def _iterating(frames: AsyncIterator[Frame]) -> AsyncIterator[AsyncIterato
         await generator.aclose()
 
 
-async def _read(station: Station, handle: Handler, *, interruptible: bool) -> None:
-    """Hand every frame of the inbox to `handle`, and wait for what that returns.
+async def _read(station: Station, wiring: Wiring, handlers: Mapping[type, Handler]) -> None:
+    """Hand every frame of the inbox to the handler of its type, and wait for what that returns.
 
-    interruptible: an interruption of the turn that the frame is media of cancels the wait.
+    An interruption of the turn that the frame is media of cancels the wait.
     """
     inbox = cast(Inbox[Frame], station.inbox)
-    interruptible = interruptible and station.processor.plays_media
+    take, blocked = inbox.receive_nowait, wiring.blocked
+    interruptible = station.processor.plays_media
     resumed = perf_counter_ns()
     while True:
         try:
-            frame = inbox.receive_nowait()
+            frame = take()
         except WouldBlock:
             try:
                 frame = await inbox.receive()
@@ -194,7 +183,7 @@ async def _read(station: Station, handle: Handler, *, interruptible: bool) -> No
         except EndOfStream:
             return
         try:
-            unfinished = handle(frame)
+            unfinished = handlers[type(frame)](frame)
             if unfinished is None:
                 pass
             elif interruptible and frame.turn and frame.media:
@@ -203,6 +192,8 @@ async def _read(station: Station, handle: Handler, *, interruptible: bool) -> No
                 await unfinished
         except Exception as error:
             station.fail(error, frame)
+        if blocked:
+            await wiring.settle()
         if perf_counter_ns() - resumed > LONGEST_HOLD:
             await checkpoint()
             resumed = perf_counter_ns()

@@ -23,7 +23,9 @@ from pipeline.processor import Transform
 from pipeline.runtime.report import EdgeCount, Report
 
 Deliver = Callable[[Frame], None]
-Targets = tuple[Deliver, ...]
+Targets = Mapping[type, Deliver]
+"""What is done with a frame, by its type."""
+
 Tap = Callable[[str, Frame], None]
 Taps = Mapping[type[Frame], Tap]
 
@@ -41,7 +43,10 @@ class Station:
         """Emit a frame that this processor gives."""
         self.relay: Deliver = _unwired
         """Emit a frame that passes it."""
-        self.routes: Mapping[type, Targets] = {}
+        self.routes: Targets = {}
+        """Where what it gives goes."""
+        self.relays: Targets = {}
+        """Where what passes it goes."""
         self.open_feedback = sum(edge.feedback for edge in node.incoming)
         self.latest_turn = 0
         self.busy: anyio.CancelScope | None = None
@@ -64,15 +69,15 @@ class Station:
         raise failure from failure.__cause__
 
 
-class _Routes(dict[type, "Targets"]):
+class _Routes(dict[type, Deliver]):
     """Where frames go, by type; found out when the first of a type comes."""
 
     def __init__(self, find: Callable[[type], Iterable[Deliver]]) -> None:
         self._find = find
 
-    def __missing__(self, kind: type) -> Targets:
-        self[kind] = found = tuple(self._find(kind))
-        return found
+    def __missing__(self, kind: type) -> Deliver:
+        self[kind] = deliver = _to_all(tuple(self._find(kind)))
+        return deliver
 
 
 class Wiring:
@@ -130,11 +135,13 @@ class Wiring:
         if node.inbox is None:
             return Station(node, None)
 
+        settings, drops = node.inbox, self.report.drops
+
         def count_drop(reason: str, frames: int) -> None:
-            self.report.drops[node.name, reason] += frames
+            drops[node.name, reason] += frames
 
         cut = self.cut if node.processor.plays_media else set[int]()
-        return Station(node, Inbox(node.inbox, cut, count_drop))
+        return Station(node, Inbox(settings, cut, count_drop))
 
     def downstream(self, station: Station) -> list[Station]:
         """Every station behind this one, the nearest first."""
@@ -151,10 +158,11 @@ class Wiring:
         routes = _Routes(lambda kind: self._route(station, kind, gives))
         if gives:
             station.routes = routes
+        else:
+            station.relays = routes
 
         def emit(frame: Frame) -> None:
-            for deliver in routes[type(frame)]:
-                deliver(frame)
+            routes[type(frame)](frame)
 
         return emit
 
@@ -179,7 +187,7 @@ class Wiring:
             return _to_inbox(target.inbox, count, self.blocked)
         return _into_transform(target, kind, count)
 
-    def entrance(self, station: Station) -> Mapping[type, Targets]:
+    def entrance(self, station: Station) -> Targets:
         """What a plain transform with an inbox of its own does with each type of frame."""
         taken = EdgeCount("inbox", station.name)
         return _Routes(lambda kind: [_into_transform(station, kind, taken)])
@@ -195,6 +203,17 @@ def _feeding(node: Node) -> list[Node]:
             found.update(dict.fromkeys(new))
             pending += new
     return pending
+
+
+def _to_all(targets: tuple[Deliver, ...]) -> Deliver:
+    if len(targets) == 1:
+        return targets[0]
+
+    def deliver_to_all(frame: Frame) -> None:
+        for deliver in targets:
+            deliver(frame)
+
+    return deliver_to_all
 
 
 def _to_inbox(
@@ -214,20 +233,19 @@ def _to_inbox(
 def _into_transform(target: Station, kind: type[Frame], count: EdgeCount) -> Deliver:
     """Through the transform if it takes this type, else past it."""
     process = cast(Callable[[Frame], Iterable[Frame]], cast(Transform, target.processor).process)
-    routes = target.routes
+    routes, relays = target.routes, target.relays
 
     def through(frame: Frame) -> None:
         count.frames += 1
         try:
             for given in process(frame):
-                for deliver in routes[type(given)]:
-                    deliver(given)
+                routes[type(given)](given)
         except Exception as error:
             target.fail(error, frame)
 
     def past(frame: Frame) -> None:
         count.frames += 1
-        target.relay(frame)
+        relays[kind](frame)
 
     return through if issubclass(kind, target.node.ports.takes) else past
 

@@ -239,6 +239,67 @@ async def test_a_frame_on_its_way_to_a_waiting_reader_becomes_stale() -> None:
     box.inbox.close()
 
 
+@pytest.mark.parametrize("woken", [False, True])
+async def test_a_reader_that_is_cancelled_loses_nothing(woken: bool) -> None:
+    box, got = Box(), list[Frame]()
+
+    async def read() -> None:
+        got.append(await box.inbox.receive())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        if woken:
+            box.inbox.offer(audio(1))
+        group.cancel_scope.cancel()
+        box.inbox.offer(audio(2))
+    assert order([*got, *box.queued()]) == [1, 2][not woken :]
+
+
+async def test_several_readers_share_what_comes() -> None:
+    box, got = Box(), list[Frame]()
+
+    async def read() -> None:
+        got.extend([frame async for frame in box.inbox])
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        for pts in range(2):
+            box.inbox.offer(audio(pts))
+        await anyio.wait_all_tasks_blocked()
+        box.inbox.offer(audio(2))
+        box.inbox.end()
+    assert sorted(order(got)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_closing_ends_a_reader_that_waits(late: bool) -> None:
+    box = Box()
+    async with anyio.create_task_group() as group:
+        waiting = box.inbox.late() if late else box.inbox
+        group.start_soon(anext, waiting, None)
+        await anyio.wait_all_tasks_blocked()
+        box.inbox.close()
+
+
+async def test_latest_replaces_what_its_reader_has_not_taken_yet() -> None:
+    box = Box(policy="latest")
+    got: list[Frame] = []
+
+    async def read() -> None:
+        got.append(await box.inbox.receive())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        box.inbox.offer(audio(1))
+        box.inbox.offer(audio(2))
+    assert order(got) == [2]
+    assert box.drops == {"inbox full": 1}
+
+
 async def test_the_end_comes_after_what_is_queued() -> None:
     box = Box()
     box.inbox.offer(audio(1))

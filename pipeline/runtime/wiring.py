@@ -9,6 +9,7 @@ that none of the functions in between has to be a coroutine.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, cast
@@ -18,7 +19,7 @@ import anyio
 from pipeline.errors import PipelineError, ProcessorFailure
 from pipeline.frames import Frame, Interruption
 from pipeline.graph import Edge, Graph, Node
-from pipeline.inbox import Inbox
+from pipeline.inbox import Inbox, InboxSettings
 from pipeline.processor import Transform
 from pipeline.runtime.report import EdgeCount, Report
 
@@ -138,6 +139,8 @@ class Wiring:
         settings, drops = node.inbox, self.report.drops
 
         def count_drop(reason: str, frames: int) -> None:
+            if reason == "inbox full" and not drops[node.name, reason]:
+                _warn_of_overload(node.name, settings)
             drops[node.name, reason] += frames
 
         cut = self.cut if node.processor.plays_media else set[int]()
@@ -203,6 +206,13 @@ def _feeding(node: Node) -> list[Node]:
             found.update(dict.fromkeys(new))
             pending += new
     return pending
+
+
+def _warn_of_overload(name: str, settings: InboxSettings) -> None:
+    if settings.policy != "latest":  # where dropping is what it is for
+        logging.getLogger(f"pipeline.{name}").warning(
+            "frames come faster than it takes them: its inbox (%s) has begun to drop", settings
+        )
 
 
 def _to_all(targets: tuple[Deliver, ...]) -> Deliver:

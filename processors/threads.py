@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
 from threading import Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
-from anyio import BrokenResourceError, ClosedResourceError, to_thread
+from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, to_thread
 from anyio.from_thread import BlockingPortal
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 T = TypeVar("T")
 
@@ -49,3 +50,56 @@ async def run_in_daemon_thread(function: Callable[[], T]) -> T:
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+class Followed(Generic[T]):
+    """An asynchronous iterator over what a thread reads; it raises what the thread raised."""
+
+    def __init__(
+        self, receiver: MemoryObjectReceiveStream[T], failure: list[BaseException]
+    ) -> None:
+        self._receiver = receiver
+        self._failure = failure
+
+    def __aiter__(self) -> Followed[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self._receiver.receive()
+        except EndOfStream:
+            if self._failure:
+                raise self._failure.pop() from None
+            raise StopAsyncIteration from None
+
+
+@asynccontextmanager
+async def follow(items: Callable[[], Iterable[T]], name: str) -> AsyncIterator[Followed[T]]:
+    """What a blocking iterable gives, read in a daemon thread called `name`, one item ahead.
+
+    When the context ends, the thread is left to itself: it ends with the next item, or with the
+    process.
+    """
+    sender, receiver = anyio.create_memory_object_stream[T]()
+    failure: list[BaseException] = []
+
+    def give(item: T) -> bool:
+        try:
+            portal.call(sender.send, item)
+        except NOBODY_LISTENS:
+            return False
+        return True
+
+    def read() -> None:
+        try:
+            for item in items():
+                if not give(item):
+                    return
+        except BaseException as error:
+            failure.append(error)
+        with suppress(*NOBODY_LISTENS):
+            portal.call(sender.aclose)
+
+    async with BlockingPortal() as portal, sender, receiver:
+        Thread(target=read, name=name, daemon=True).start()
+        yield Followed(receiver, failure)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
-from threading import Thread
 from typing import Annotated, TextIO
 
 import anyio
 from anyio import to_thread
-from anyio.from_thread import BlockingPortal
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import Meta
 
 from pipeline import InputPath, SettingError, Source, TextFrame
-from processors.threads import NOBODY_LISTENS
+from processors.threads import Followed, follow
 
 
 class TextSource(Source):
@@ -42,7 +39,7 @@ class TextSource(Source):
         self.pause_ms = pause_ms
         self.ends_on = ends_on
         self.device = "keyboard" if self._is_stdin else None
-        self._typed: MemoryObjectReceiveStream[str] | None = None
+        self._typed: Followed[str] | None = None
 
     def check(self) -> None:
         if self.path is not None and not self._is_stdin and not Path(self.path).is_file():
@@ -52,10 +49,8 @@ class TextSource(Source):
         if not self._is_stdin:
             yield
             return
-        sender, self._typed = anyio.create_memory_object_stream[str]()
-        async with BlockingPortal() as portal, sender, self._typed:
-            name = "standard input"
-            Thread(target=_read_stdin, args=(portal, sender), name=name, daemon=True).start()
+        # in a daemon thread, for one of `to_thread` would keep the process until a line is typed
+        async with follow(_typed_lines, "standard input") as self._typed:
             yield
 
     async def frames(self) -> AsyncIterator[TextFrame]:
@@ -93,16 +88,8 @@ def _open(path: str) -> TextIO:
     return open(path, encoding="utf-8-sig")
 
 
-def _read_stdin(portal: BlockingPortal, sender: MemoryObjectSendStream[str]) -> None:
-    """Runs in a daemon thread, for one of `to_thread` would keep the process until a line is typed.
-
-    It reads through a file of its own: while a thread waits in `sys.stdin`, Python cannot end.
-    """
+def _typed_lines() -> Iterator[str]:
+    """Through a file of its own: while a thread waits in `sys.stdin`, Python cannot end."""
     stdin = sys.stdin
-    with (
-        open(stdin.fileno(), encoding=stdin.encoding, errors="replace", closefd=False) as file,
-        suppress(*NOBODY_LISTENS),
-    ):
-        for line in file:
-            portal.call(sender.send, line)
-        portal.call(sender.aclose)
+    with open(stdin.fileno(), encoding=stdin.encoding, errors="replace", closefd=False) as file:
+        yield from file

@@ -1,13 +1,16 @@
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from pipeline.testing import VirtualTimeLoop
-from processors.threads import run_in_daemon_thread
+from processors.threads import follow, run_in_daemon_thread
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ async def test_virtual_time_stands_still_meanwhile() -> None:
 def test_the_process_does_not_wait_for_a_thread_that_hangs() -> None:
     code = """
 import anyio, threading
-from processors.threads import run_in_daemon_thread
+from processors.threads import follow, run_in_daemon_thread
 async def main():
     with anyio.move_on_after(0.05):
         await run_in_daemon_thread(threading.Event().wait)
@@ -42,3 +45,55 @@ anyio.run(main)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True
     )
     assert (done.stdout, done.stderr) == ("left\n", "")
+
+
+async def test_what_a_thread_reads_comes_in_order_and_ends() -> None:
+    async with follow(lambda: iter(range(50)), "reader") as items:
+        assert [item async for item in items] == list(range(50))
+
+
+async def test_it_reads_one_item_ahead_and_no_more() -> None:
+    read: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(100):
+            read.append(number)
+            yield number
+
+    async with follow(numbers, "reader") as items:
+        assert await anext(items) == 0
+        assert await anext(items) == 1
+        await to_thread.run_sync(time.sleep, 0.02)
+        assert read in ([0, 1], [0, 1, 2])
+
+
+async def test_what_it_raises_comes_after_what_it_gave() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("the cable is out")
+
+    async with follow(items, "reader") as followed:
+        assert await anext(followed) == 1
+        with pytest.raises(RuntimeError, match="the cable is out"):
+            await anext(followed)
+
+
+async def test_nobody_waits_for_a_thread_that_reads() -> None:
+    going_on = threading.Event()
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            yield 1
+            going_on.wait(10)
+            yield 2
+        finally:
+            closed.set()
+
+    async with follow(items, "reader") as followed:
+        assert await anext(followed) == 1
+        with anyio.move_on_after(0.01):
+            await anext(followed)
+    assert not closed.is_set()
+    going_on.set()
+    assert closed.wait(5)

@@ -1,7 +1,12 @@
 """Tests of sound from a file."""
 
+import os
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 import anyio
 import numpy as np
@@ -14,12 +19,14 @@ from pipeline import (
     AudioFrame,
     Graph,
     InboxSettings,
+    ProcessorFailure,
     Run,
     SettingError,
     Sink,
     Speaker,
 )
 from pipeline.testing import Collect, VirtualTimeLoop
+from processors.audio.codecs import Encoding, decode, encode
 from processors.audio.source import AudioSource
 
 
@@ -172,3 +179,130 @@ def test_what_cannot_be_read_is_found_before_anything_runs(
     (finding,) = Graph({"source": source, "out": Collect()}, ["source -> out"]).check()
     assert finding.code == "environment"
     assert finding.message == f'"source": {message.format(path)}'
+
+
+@pytest.mark.parametrize(
+    "rate", [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]
+)
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize("channels", [1, 2])
+async def test_every_rate_comes_to_the_sample(
+    tmp_path: Path, rate: int, subtype: str, channels: int
+) -> None:
+    samples = sound(rate // 10 + 7, channels)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, samples / 32768 if subtype == "FLOAT" else samples, rate, subtype)
+    source = AudioSource(str(path), realtime=False)
+    assert source.audio_out(AudioFormat()) == AudioFormat(rate, channels)
+    frames, _ = await play(source)
+    assert {frame.rate for frame in frames} == {rate}
+    assert np.array_equal(np.concatenate([frame.samples for frame in frames]), samples)
+
+
+@pytest.mark.parametrize(("encoding", "subtype"), [("mulaw", "ULAW"), ("alaw", "ALAW")])
+async def test_telephone_sound_comes_from_wav_files_exactly(
+    tmp_path: Path, encoding: Encoding, subtype: str
+) -> None:
+    samples = sound(1000)
+    path = a_file(tmp_path / "a.wav", samples, 8000, subtype)
+    frames, _ = await play(AudioSource(path, realtime=False))
+    there = decode(encode(samples, encoding), encoding)
+    assert np.array_equal(np.concatenate([frame.samples for frame in frames]), there)
+
+
+# --- without a header ---
+
+
+@pytest.mark.parametrize("encoding", ["s16le", "f32le", "mulaw", "alaw"])
+@pytest.mark.parametrize("channels", [None, 2])
+async def test_samples_without_a_header(
+    tmp_path: Path, encoding: Encoding, channels: int | None
+) -> None:
+    samples = sound(500, channels or 1)
+    path = tmp_path / "call.raw"
+    path.write_bytes(encode(samples, encoding))
+    source = AudioSource(str(path), realtime=False, encoding=encoding, rate=8000, channels=channels)
+    source.check()
+    assert source.audio_out(AudioFormat()) == AudioFormat(8000, channels or 1)
+    frames, _ = await play(source)
+    there = decode(encode(samples, encoding), encoding, channels or 1)
+    assert np.array_equal(np.concatenate([frame.samples for frame in frames]), there)
+    assert [frame.pts for frame in frames][:2] == [0, 20_000_000]
+
+
+def test_settings_of_samples_without_a_header_go_together(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.wav", sound(10))
+    with pytest.raises(SettingError, match="`rate` is for sound without a header") as caught:
+        AudioSource(path, rate=8000)
+    assert "put a resampler behind" in caught.value.hint
+    with pytest.raises(SettingError, match="needs a `rate`"):
+        AudioSource(path, encoding="alaw")
+
+
+# --- standard input ---
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[bytes]]:
+    """What is written to it comes in at standard input."""
+    reading, writing = os.pipe()
+    with open(reading, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with open(writing, "wb", buffering=0) as written:
+            yield written
+        for thread in threading.enumerate():  # the end of the input ends it
+            if thread.name == "standard input":
+                thread.join()
+
+
+@pytest.mark.parametrize("path", ["-", "/in/the/folder/of/the/configuration/-"])
+async def test_samples_come_from_standard_input(pipe: IO[bytes], path: str) -> None:
+    samples = sound(1000)
+    pipe.write(encode(samples, "s16le") + b"x")
+    pipe.close()
+    source = AudioSource(path, rate=16_000, realtime=False)
+    assert Graph({"source": source, "out": Collect()}, ["source -> out"]).check() == []
+    assert source.audio_out(AudioFormat()) == AudioFormat(16_000, 1)
+    frames, report = await play(source)
+    assert np.array_equal(np.concatenate([frame.samples for frame in frames]), samples)
+    assert report.completed
+
+
+async def test_a_wav_comes_from_standard_input(pipe: IO[bytes], tmp_path: Path) -> None:
+    samples = sound(1000, 2)
+    pipe.write(await anyio.Path(a_file(tmp_path / "a.wav", samples, 24_000)).read_bytes())
+    pipe.close()
+    source = AudioSource("-", realtime=False)
+    assert source.audio_out(AudioFormat()) == AudioFormat()
+    frames, _ = await play(source)
+    assert {frame.rate for frame in frames} == {24_000}
+    assert np.array_equal(np.concatenate([frame.samples for frame in frames]), samples)
+
+
+async def test_what_is_no_sound_is_refused(pipe: IO[bytes]) -> None:
+    pipe.write(b"Hello?\n")
+    pipe.close()
+    with pytest.raises(ProcessorFailure, match='"source" failed: it does not begin with a WAV'):
+        await play(AudioSource("-"))
+
+
+async def test_a_terminal_gives_no_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(closed=False, isatty=lambda: True))
+    source = AudioSource("-", rate=16_000)
+    assert Graph({"source": source, "out": Collect()}, ["source -> out"]).check() == []
+    with pytest.raises(ProcessorFailure, match="is a terminal, not sound; pipe sound into it"):
+        await play(source)
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ProcessorFailure, match="standard input is closed"):
+        await play(AudioSource("-", rate=16_000))
+
+
+async def test_frames_come_before_the_pipe_has_ended(pipe: IO[bytes]) -> None:
+    class Stop(Sink):
+        async def consume(self, frame: AudioFrame) -> None:
+            run.finish()
+
+    pipe.write(bytes(640))
+    source = AudioSource("-", rate=16_000, realtime=False)
+    run = Run(Graph({"source": source, "stop": Stop()}, ["source -> stop"]))
+    assert (await run.execute()).completed

@@ -1,161 +1,139 @@
 """Ten pass-through processors between a source and a sink, saturated.
 
-Measured: wall time per frame over 20,000 frames of 20 ms, from the first to the end of the run,
-counters on. Not measured: building the graph. Every run checks that every frame arrived, in order.
-"""
+Measured: wall time and processor time per frame of 20 ms, 16 kHz, mono, from the first frame until
+the last has arrived, counters on, in one process on one core. Pipecat has at most 32 frames in
+flight, which is where it is fastest. Every frame's number is looked at in the sink, in all of them.
+Not measured: building and starting. "In-line" is what a graph does by default; the floors are the
+same generators nested by hand, and tasks that copy between bare anyio channels, trying the call
+that does not wait first."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
-from time import perf_counter
 
 import anyio
-import numpy as np
 from anyio import WouldBlock
 
-from benchmarks.measure import alternate
-from pipeline import AudioFrame, Graph, InboxSettings, Run, Sink, Source, Transform
+from benchmarks import parts
+from benchmarks.harness.results import Section
+from benchmarks.harness.rounds import Rounds, Subject, bound, compare
+from benchmarks.parts import RATE, SAMPLES, Count, Measured, Pass, Stopwatch, Tone
+from pipeline import AudioFrame
 
-FRAMES, LENGTH = 20_000, 10
-SAMPLES = np.zeros((320, 1), np.int16)
-
-
-class Tone(Source):
-    """Frames as fast as they are taken."""
-
-    async def frames(self) -> AsyncIterator[AudioFrame]:
-        for pts in range(FRAMES):
-            yield AudioFrame(SAMPLES, 16_000, pts=pts)
+LENGTH = 10
+IN_LINE, CHANNELS = "in-line", "a channel at every hop"
+CALLS, STREAMS = "nested generators (floor)", "bare anyio channels (floor)"
+PEER = "pipecat, lean, system route"
 
 
-class Pass(Transform):
-    """Passes every frame."""
-
-    def process(self, frame: AudioFrame) -> Iterator[AudioFrame]:
-        yield frame
-
-
-class Count(Sink):
-    """Counts frames and checks their order."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    async def consume(self, frame: AudioFrame) -> None:
-        assert frame.pts == self.count
-        self.count += 1
-
-
-def graph_run(*, channels: bool) -> float:
-    """Microseconds per frame through the graph."""
+def graph(frames: int, length: int = LENGTH, channels: bool = False) -> Measured:
+    """Through the graph."""
     sink = Count()
-    passes = {f"pass{number}": Pass() for number in range(LENGTH)}
-    processors = {"source": Tone(), **passes, "sink": sink}
-    inboxes = {name: InboxSettings() for name in passes} if channels else None
-    graph = Graph(processors, [" -> ".join(processors)], inboxes=inboxes)
-
-    async def timed() -> float:
-        run = Run(graph)
-        began = perf_counter()
-        await run.execute()
-        return (perf_counter() - began) / FRAMES * 1e6
-
-    taken = anyio.run(timed)
-    assert sink.count == FRAMES
-    return taken
+    tone = Tone(frames)
+    parts.run(parts.chain(tone, sink, length, channels=channels))
+    assert sink.count == frames
+    assert tone.watch is not None
+    return tone.watch.per_frame(frames, length + 1)
 
 
-def bare_calls() -> float:
+def nested(frames: int, length: int = LENGTH) -> Measured:
     """The floor in-line: the same generators, nested by hand."""
     count = 0
-    passes = [Pass().process for _ in range(LENGTH)]
+    passes = [Pass().process for _ in range(length)]
 
     def send(frame: AudioFrame, position: int) -> None:
         nonlocal count
-        if position == LENGTH:
+        if position == length:
             assert frame.pts == count
             count += 1
             return
         for given in passes[position](frame):
             send(given, position + 1)
 
-    began = perf_counter()
-    for pts in range(FRAMES):
-        send(AudioFrame(SAMPLES, 16_000, pts=pts), 0)
-    taken = (perf_counter() - began) / FRAMES * 1e6
-    assert count == FRAMES
-    return taken
+    watch = Stopwatch()
+    for pts in range(frames):
+        send(AudioFrame(SAMPLES, RATE, pts=pts), 0)
+    assert count == frames
+    return watch.per_frame(count, length + 1)
 
 
-def bare_channels() -> float:
+def streams(frames: int, length: int = LENGTH) -> Measured:
     """The floor with channels: tasks that copy between anyio streams, `_nowait` first."""
 
-    async def timed() -> float:
-        streams = [anyio.create_memory_object_stream[AudioFrame](64) for _ in range(LENGTH + 1)]
+    async def send(stream, frame) -> None:
+        try:
+            stream.send_nowait(frame)
+        except WouldBlock:
+            await stream.send(frame)
 
-        async def send(stream, frame) -> None:
+    async def receive(stream):
+        try:
+            return stream.receive_nowait()
+        except WouldBlock:
+            return await stream.receive()
+
+    async def copy(incoming, outgoing) -> None:
+        async with incoming, outgoing:
             try:
-                stream.send_nowait(frame)
-            except WouldBlock:
-                await stream.send(frame)
-
-        async def copy(incoming, outgoing) -> None:
-            async with incoming, outgoing:
                 while True:
-                    try:
-                        frame = incoming.receive_nowait()
-                    except WouldBlock:
-                        frame = await incoming.receive()
-                    except anyio.EndOfStream:
-                        return
-                    await send(outgoing, frame)
+                    await send(outgoing, await receive(incoming))
+            except anyio.EndOfStream:
+                return
 
-        async def feed(outgoing) -> None:
-            async with outgoing:
-                for pts in range(FRAMES):
-                    await send(outgoing, AudioFrame(SAMPLES, 16_000, pts=pts))
+    async def feed(outgoing) -> None:
+        async with outgoing:
+            for pts in range(frames):
+                await send(outgoing, AudioFrame(SAMPLES, RATE, pts=pts))
 
-        began = perf_counter()
+    async def timed() -> Measured:
+        between = [anyio.create_memory_object_stream[AudioFrame](64) for _ in range(length + 1)]
         count = 0
+        watch = Stopwatch()
         async with anyio.create_task_group() as group:
-            group.start_soon(feed, streams[0][0])
-            for here, there in pairwise(streams):
+            group.start_soon(feed, between[0][0])
+            for here, there in pairwise(between):
                 group.start_soon(copy, here[1], there[0])
-            async with streams[-1][1] as last:
-                while True:
-                    try:
-                        frame = last.receive_nowait()
-                    except WouldBlock:
-                        frame = await last.receive()
-                    except anyio.EndOfStream:
-                        break
-                    assert frame.pts == count
-                    count += 1
-        assert count == FRAMES
-        return (perf_counter() - began) / FRAMES * 1e6
+            async with between[-1][1] as last:
+                try:
+                    while True:
+                        frame = await receive(last)
+                        assert frame.pts == count
+                        count += 1
+                except anyio.EndOfStream:
+                    pass
+        assert count == frames
+        return watch.per_frame(count, length + 1)
 
     return anyio.run(timed)
 
 
-def main() -> dict[str, float]:
-    """Print the table; return the ratios to the floors."""
-    figures = alternate(
-        {
-            "in-line": lambda: graph_run(channels=False),
-            "nested generators (floor)": bare_calls,
-            "a channel at every hop": lambda: graph_run(channels=True),
-            "bare anyio channels (floor)": bare_channels,
-        }
-    )
-    print(f"\nChain of {LENGTH}, saturated, per frame: median (spread) of the rounds")
-    for name, figure in figures.items():
-        print(f"  {name:30} {figure}")
-    ratios = {
-        "in-line / floor": figures["in-line"].median / figures["nested generators (floor)"].median,
-        "channels / floor": figures["a channel at every hop"].median
-        / figures["bare anyio channels (floor)"].median,
+def subjects(frames: int) -> dict[str, Subject]:
+    """Ours, the floors and the peers."""
+    ours, peer = "benchmarks.chain", "benchmarks.peers.pipecat.chain:chain"
+    settings = {"frames": frames}
+    found = {
+        IN_LINE: Subject(f"{ours}:graph", settings),
+        CALLS: Subject(f"{ours}:nested", settings, ours=False),
+        CHANNELS: Subject(f"{ours}:graph", settings | {"channels": True}),
+        STREAMS: Subject(f"{ours}:streams", settings, ours=False),
     }
-    for name, ratio in ratios.items():
-        print(f"  {name:30} {ratio:8.2f}")
-    return ratios
+    for shipped in (False, True):
+        for route in ("system", "data"):
+            name = f"pipecat, {'as it ships' if shipped else 'lean'}, {route} route"
+            chosen = settings | {"route": route, "shipped": shipped}
+            found[name] = Subject(peer, chosen, needs="pipecat", ours=False)
+    found["genai-processors"] = Subject(
+        "benchmarks.peers.genai_processors:chain", settings, needs="genai_processors", ours=False
+    )
+    return found
+
+
+def measure(rounds: Rounds, section: Section) -> None:
+    """Fill the section."""
+    section.units = {"wall": "µs a frame", "cpu": "µs a frame", "hop": "µs of cpu"}
+    rounds.alternate(subjects(rounds.size(20_000, 4_000)), section)
+    compare(section, "cpu", IN_LINE, PEER, at_most=1 / 12)
+    compare(section, "cpu", CHANNELS, PEER, at_most=1 / 8)
+    compare(section, "cpu", IN_LINE, CALLS)
+    compare(section, "cpu", CHANNELS, STREAMS, at_most=2)
+    bound(section, "hop", CHANNELS, at_most=1.0)

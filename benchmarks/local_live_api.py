@@ -3,16 +3,13 @@
 Every session sends 20 ms of audio each 20 ms, in the spelling of the official SDK: a second of
 speech in each turn, and silence, in which it is answered. Measured while all of them are on: the
 server's processor time; over the whole run: how late its messages are. Counted: whole answers.
-Not measured: the network and the clients, which write frames that were made beforehand.
-
-    python -m benchmarks.local_live_api --sessions 200 --turns 3
+Not measured: the network and the clients, which write frames that were made beforehand. The server
+is on a core of its own if there is one.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 import multiprocessing
 import time
 from base64 import urlsafe_b64encode
@@ -31,6 +28,10 @@ import numpy as np
 from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Frame, Opcode
+
+from benchmarks.harness import machine
+from benchmarks.harness.results import Section
+from benchmarks.harness.rounds import Rounds, Subject
 
 SESSIONS, TURNS = 200, 3
 RATE, FRAME_S = 16_000, 0.02
@@ -85,7 +86,8 @@ def serve_until_told(pipe: Connection, sessions: int, turns: int) -> None:
 
     def tell() -> None:
         while pipe.recv():
-            pipe.send(Times(time.perf_counter(), time.process_time(), _kept_waiting()))
+            waited = machine.kept_waiting()
+            pipe.send(Times(time.perf_counter(), time.process_time(), waited))
 
     async def run(scenario: Path) -> None:
         switches = Switches(sessions=sessions, pace=PACE)
@@ -93,19 +95,12 @@ def serve_until_told(pipe: Connection, sessions: int, turns: int) -> None:
             pipe.send(server.url)
             await anyio.to_thread.run_sync(tell)
 
+    machine.elsewhere()
     with TemporaryDirectory() as folder:
         scenario = Path(folder) / "scenario.yaml"
         turn = {"expect": "speech", "then": [{"say": ANSWER}]}
         scenario.write_bytes(msgspec.yaml.encode({"turns": [turn] * turns}))
         anyio.run(run, scenario)
-
-
-def _kept_waiting() -> float:
-    """Seconds for which the main thread was ready and had no processor; Linux tells."""
-    try:
-        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return math.nan
 
 
 class ServerProcess:
@@ -331,35 +326,33 @@ async def load(server: ServerProcess, count: int, turns: int) -> Load:
     )
 
 
-def spread(seconds: list[float]) -> str:
-    """Median, p99 and maximum."""
-    points = np.percentile(seconds or [math.nan], [50, 99, 100])
-    return "".join(f"{1000 * value:9.2f} ms" for value in points)
-
-
-def main(sessions: int = SESSIONS, turns: int = TURNS) -> Load:
-    """Print the table; return the figures."""
+def figures(sessions: int, turns: int) -> dict[str, float]:
+    """One load on one server, in the columns of the table."""
     with server_process(sessions, turns) as server:
-        figures = anyio.run(load, server, sessions, turns)
-    print(f"\nLocal Live API, {sessions} sessions with their microphones on, {turns} turns each")
-    print(f"  {'server: share of a core':32} {figures.core:9.1%}")
-    print(f"  {'server: kept waiting by others':32} {figures.kept_waiting:9.1%}")
-    print(f"  {'server: per message sent to it':32} {figures.per_message * 1e6:9.1f} us")
-    print(f"  {'messages sent to it per second':32} {figures.messages:9.0f}")
-    print(f"  {'a core would hold, if linear':32} {sessions / figures.core:9.0f} sessions")
-    print(f"  {'whole answers':32} {figures.answered:9} of {figures.expected}")
-    print(f"  {'late: median, p99, maximum':32}")
-    print(f"    {'setupComplete after setup':30} {spread(figures.setups)}")
-    print(f"    {'answer after the end of a turn':30} {spread(figures.waits)}")
-    print(f"    {'audio, against its pace':30} {spread(figures.lateness)}")
-    print(f"    {'(the clients themselves)':30} {spread(figures.writes)}")
-    print(f"  {'(the clients: share of a core)':32} {figures.client_core:9.1%}")
-    return figures
+        found = anyio.run(load, server, sessions, turns)
+    if found.answered != found.expected:
+        raise AssertionError(f"{found.answered} whole answers of {found.expected}")
+    return {
+        "a message": found.per_message * 1e6,
+        "a core holds": sessions / found.core,
+        "setup, p99": _p99(found.setups),
+        "answer, p99": _p99(found.waits),
+        "audio late, p99": _p99(found.lateness),
+        "clients late, p99": _p99(found.writes),
+    }
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sessions", type=int, default=SESSIONS)
-    parser.add_argument("--turns", type=int, default=TURNS, help="at least 2, of 5 s each")
-    chosen = parser.parse_args()
-    main(chosen.sessions, chosen.turns)
+def _p99(seconds: list[float]) -> float:
+    """In milliseconds."""
+    return float(np.percentile(seconds, 99)) * 1000
+
+
+def measure(rounds: Rounds, section: Section) -> None:
+    """Fill the section."""
+    sessions = rounds.size(SESSIONS, 40)
+    settings = {"sessions": sessions, "turns": rounds.size(TURNS, 2)}
+    section.units = {"a message": "µs of cpu", "a core holds": "sessions, if linear"}
+    late = ("setup, p99", "answer, p99", "audio late, p99", "clients late, p99")
+    section.units |= dict.fromkeys(late, "ms")
+    subject = Subject("benchmarks.local_live_api:figures", settings)
+    rounds.alternate({f"{sessions} sessions": subject}, section)

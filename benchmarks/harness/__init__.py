@@ -1,0 +1,1 @@
+"""Rounds, child processes, results, and how they are shown; knows nothing of any benchmark."""

@@ -1,0 +1,4 @@
+"""Pipecat, as its documentation writes it ("as it ships"), and with what costs time off ("lean").
+
+Lean: RTVI, turn tracking and the idle timeout are off. Its log is silenced in both.
+"""

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.harness.results import Chart, Curve, Results, Row, Section, Spread
+
+pytest.importorskip("matplotlib", reason="needs the extra [bench]")
+
+from benchmarks.harness.plots import draw
+
+
+def test_every_section_with_figures_becomes_a_picture(tmp_path: Path) -> None:
+    rows = [
+        Row("ours & theirs", {"cpu": Spread.of([1.0, 2.0])}, ours=True),
+        Row("peer", {"cpu": Spread.of([100.0, 120.0])}),
+        Row("absent", skipped="not installed"),
+    ]
+    curve = Curve("in-line", [1, 2, 3], [2.0, 4.0, 6.0], 0.0, 2.0)
+    sections = [
+        Section("bars", "Bars", "", {"cpu": "µs"}, rows),
+        Section("lines", "Lines", "", charts=[Chart("Growth", "length", "µs", [curve])]),
+        Section("nothing", "Nothing", "", {"cpu": "µs"}, [Row("peer", skipped="not installed")]),
+    ]
+    files = draw(Results({}, {}, 2, False, sections), tmp_path / "plots")
+    assert [file.name for file in files] == ["bars.svg", "lines.svg"]
+    shown = files[0].read_text()
+    assert "ours &amp; theirs" in shown
+    assert "absent" not in shown
+    assert "Growth" in files[1].read_text()
+
+
+def test_the_same_results_give_the_same_file(tmp_path: Path) -> None:
+    row = Row("ours", {"cpu": Spread.of([1.0, 2.0])})
+    results = Results({}, {}, 2, False, [Section("bars", "Bars", "", {"cpu": "µs"}, [row])])
+    first, second = (draw(results, tmp_path / name)[0].read_bytes() for name in "ab")
+    assert first == second

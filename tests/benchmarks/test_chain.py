@@ -1,0 +1,116 @@
+"""The benchmarks of the framework itself, in tiny sizes: that they run, count and check."""
+
+import asyncio
+import importlib.util
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from benchmarks import backlog, chain, interruption, latency, parts
+from benchmarks.harness.child import Outcome, call
+from benchmarks.harness.results import Section
+from benchmarks.harness.rounds import Rounds, Subject
+from pipeline import AudioFrame, ProcessorFailure
+
+PEERS = pytest.mark.skipif(
+    importlib.util.find_spec("pipecat") is None, reason="needs the extra [bench]"
+)
+
+
+def in_this_process(subject: Subject) -> Outcome:
+    return call(subject.call, dict(subject.settings))
+
+
+@pytest.mark.parametrize(
+    ("subject", "settings"),
+    [
+        (chain.graph, {}),
+        (chain.graph, {"channels": True, "length": 3}),
+        (chain.nested, {}),
+        (chain.streams, {"length": 2}),
+    ],
+)
+def test_every_subject_takes_all_frames_through(subject, settings) -> None:
+    figures, work = subject(frames=200, **settings)
+    assert work == {"frames": 200}
+    assert figures["hop"] * (settings.get("length", 10) + 1) == pytest.approx(figures["cpu"])
+
+
+def test_a_frame_out_of_order_is_noticed() -> None:
+    class Twice(parts.Tone):
+        async def frames(self) -> AsyncIterator[AudioFrame]:
+            async for frame in super().frames():
+                yield frame
+                yield frame
+
+    with pytest.raises(ProcessorFailure, match="frame 0 came as number 1"):
+        parts.run(parts.chain(Twice(2), parts.Count(), 1))
+
+
+def test_a_hold_is_seen() -> None:
+    async def hold() -> float:
+        async with backlog.watching() as watch:
+            await asyncio.sleep(0)
+            end = time.thread_time() + 0.02
+            while time.thread_time() < end:
+                pass
+            await asyncio.sleep(0)
+        return watch.longest
+
+    assert 0.02 <= asyncio.run(hold()) < 0.2
+
+
+@pytest.mark.parametrize("inbox", [None, 4])
+def test_a_backlog_arrives(inbox: int | None) -> None:
+    figures, work = backlog.graph(300, inbox)
+    assert work == {"frames": 300}
+    assert figures["longest hold"] > 0
+
+
+def test_latency_is_taken_of_every_frame() -> None:
+    figures, work = latency.graph([(20, 0.001), (10, 0.002)], channels=True)
+    assert work == {"frames": 30}
+    assert list(figures) == ["1 ms, p50", "1 ms, p99", "2 ms, p50", "2 ms, p99"]
+    assert all(figures.values())
+
+
+@pytest.mark.parametrize("case", [*interruption.CASES.values(), {"frames": 9, "waiting": 20}])
+def test_no_stale_sound_comes_after_an_interruption(case: dict) -> None:
+    case = case | ({"late": 0.02} if "late" in case else {})
+    figures = interruption.graph(times=3, **case)
+    assert figures["stale"] == 0
+    assert 0 < figures["p50"] <= figures["p99"]
+
+
+def test_stale_sound_would_be_counted() -> None:
+    assert interruption.figures([1.0, 1.0], stale_frames=4, times=2)["stale"] == 40
+
+
+def test_without_the_peers_ours_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(chain, "LENGTH", 1)
+    rounds = Rounds(rounds=1, quick=True)
+    monkeypatch.setattr(rounds, "size", lambda full, quick: 50)
+    monkeypatch.setattr(rounds, "_run", in_this_process)
+    section = Section("chain", "", "")
+    chain.measure(rounds, section)
+    assert {row.subject for row in section.rows if not row.skipped} == {
+        chain.IN_LINE,
+        chain.CHANNELS,
+        chain.CALLS,
+        chain.STREAMS,
+    }
+    assert [goal.met is None for goal in section.goals] == [True, True, False, False, False]
+
+
+@PEERS
+@pytest.mark.slow
+def test_the_peers_do_the_same_work() -> None:
+    rounds = Rounds(rounds=1, quick=True)
+    section = Section("chain", "", "")
+    subjects = chain.subjects(50)
+    chosen = {name: subjects[name] for name in (chain.IN_LINE, chain.PEER, "genai-processors")}
+    rounds.alternate(chosen, section)
+    assert section.work == {"frames": 50}
+    assert len(section.rows) == 3

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks.harness.results import Row as TableRow
+from benchmarks.harness.results import Section, Spread
+from benchmarks.harness.rounds import Rounds, SubjectError
+
+
+@pytest.fixture(autouse=True)
+def _no_pinning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.harness.machine.pin", lambda to: None)
+
+
+@pytest.mark.parametrize("name", command.NAMES)
+def test_every_benchmark_says_what_it_measures_and_what_not(name: str) -> None:
+    import importlib
+
+    module = importlib.import_module(f"benchmarks.{name}")
+    assert "Measured" in module.__doc__
+    assert "Not measured" in module.__doc__
+    assert callable(module.measure)
+
+
+def test_one_table_and_one_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(rounds: Rounds, section: Section) -> None:
+        section.units = {"cpu": "µs"}
+        section.rows.append(TableRow("ours", {"cpu": Spread.of([1.5] * rounds.rounds)}))
+
+    monkeypatch.setattr("benchmarks.chain.measure", measure)
+    file = tmp_path / "results.json"
+    assert command.main(["chain", "--rounds", "3", "--json", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "cpu (µs)" in shown
+    assert "1.50" in shown
+    (section,) = json.loads(file.read_bytes())["sections"]
+    assert section["rows"][0]["figures"]["cpu"]["rounds"] == [1.5, 1.5, 1.5]
+    assert json.loads(file.read_bytes())["versions"]["anyio"]
+
+
+def test_what_cannot_be_measured_ends_in_an_error_and_the_rest_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(rounds: Rounds, section: Section) -> None:
+        raise SubjectError("ours did 3 frames, not 4")
+
+    monkeypatch.setattr("benchmarks.chain.measure", fail)
+    monkeypatch.setattr("benchmarks.latency.measure", lambda rounds, section: None)
+    assert command.main(["chain", "latency"]) == 1
+    out, err = capsys.readouterr()
+    assert "chain: ours did 3 frames, not 4" in err
+    assert "Latency of ten" in out
+
+
+def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["chian"])
+    assert "no benchmark chian: there are chain" in capsys.readouterr().err

@@ -20,6 +20,7 @@ DOCS = Path(__file__).resolve().parent
 REMEDIES: dict[Remedy, str] = {
     "resume": "connects again at once",
     "retry": "connects again after a pause",
+    "once": "connects again once",
     "fresh": "begins a new session",
     "stop": "ends the run",
 }

@@ -49,7 +49,7 @@ LIVE_API = [
     {"messages.setup", "messages.server"},
     {"messages.client"},
     {"messages"},
-    {"models", "settings", "utterance", "endings", "patience", "parts", "tokens"},
+    {"models", "settings", "utterance", "endings", "patience", "parts", "tokens", "calls"},
     {"setup", "dialogue", "replay", "backoff", "explanations"},
     {"capabilities", "session"},
     {"input", "intake"},

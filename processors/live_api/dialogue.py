@@ -13,8 +13,6 @@ from pipeline import (
     Frame,
     Interruption,
     Speaker,
-    SpeechEnded,
-    SpeechStarted,
     TextFrame,
     Thought,
     ToolCall,
@@ -24,18 +22,23 @@ from pipeline import (
     TurnEnded,
     TurnStarted,
 )
+from processors.live_api.calls import Calls
 from processors.live_api.messages import (
     ClientMessage,
     FunctionCall,
-    FunctionResponse,
     Part,
     Scheduling,
     ServerContent,
     ServerMessage,
-    ToolResponse,
-    VoiceActivity,
 )
-from processors.live_api.parts import read_audio, read_code, read_grounding, read_result, read_video
+from processors.live_api.parts import (
+    read_activity,
+    read_audio,
+    read_code,
+    read_grounding,
+    read_result,
+    read_video,
+)
 from processors.live_api.utterance import Utterance
 
 IN_PROGRESS = "IN_PROGRESS"
@@ -58,8 +61,7 @@ class Dialogue:
     """Whether the user speaks, as far as a gate tells."""
     playhead: int = 0
     """When all of the model's audio so far will have been played."""
-    pending: dict[str, FunctionCall] = field(default_factory=dict)
-    """The calls that were not answered, by the id that the graph knows them by."""
+    calls: Calls = field(default_factory=Calls)
     transcribed: bool = False
     """Whether the user's words come as transcripts, so that it is worth waiting for them."""
 
@@ -78,12 +80,21 @@ class Dialogue:
     _model: Utterance | None = None
     _held: list[Transcript] = field(default_factory=list)
     """Final lines of the model that wait for the user's line before them."""
-    _calls: int = 0
+
+    @property
+    def pending(self) -> dict[str, FunctionCall]:
+        """The calls that were not answered, by the id that the graph knows them by."""
+        return self.calls.pending
 
     @property
     def busy(self) -> bool:
         """Whether the service still owes something."""
         return bool(self.turn or self.pending or self.unanswered or self._more)
+
+    @property
+    def surely_busy(self) -> bool:
+        """The same, but for sound of which nobody knows whether it is speech."""
+        return bool(self.turn or self.pending or self.asked or self._more or self.speaking)
 
     # --- what the user did ---
 
@@ -125,16 +136,13 @@ class Dialogue:
         self, result: ToolResult, scheduling: Scheduling | None = None
     ) -> ClientMessage | None:
         """The message that answers a call; None if the call was withdrawn or answered before."""
-        call = self.pending.pop(result.id, None)
-        if call is None:
+        answer = self.calls.answer(result, scheduling)
+        if answer is None:
             return None
         if not self.turn and scheduling != "SILENT":  # some models end their turn at the call
             self._expect_answer()
             self.asked = True
-        response = FunctionResponse(
-            id=call.id, name=call.name, response=result.response, scheduling=scheduling
-        )
-        return ClientMessage(tool_response=ToolResponse(function_responses=[response]))
+        return answer
 
     def _expect_answer(self) -> None:
         """Speech with pauses in it gets one answer."""
@@ -152,7 +160,9 @@ class Dialogue:
         if message.tool_call_cancellation is not None:
             yield from self._withdraw(message.tool_call_cancellation.ids, now)
         if message.voice_activity is not None:
-            yield from _reported(message.voice_activity, now)
+            activity = read_activity(message.voice_activity)
+            if activity is not None:
+                yield activity.replace(pts=now)
 
     def cut_off(self, now: int, *, asks_again: bool = False) -> Iterator[Frame]:
         """The connection was lost: what the model was saying stays unfinished, what the user was
@@ -191,6 +201,7 @@ class Dialogue:
 
     def forget_calls(self, now: int) -> Iterator[Frame]:
         """The calls that are pending belong to a session that is gone."""
+        self.calls.disconnected(())
         yield from self._withdraw(list(self.pending), now)
 
     def close(self, now: int) -> Iterator[Frame]:
@@ -202,7 +213,7 @@ class Dialogue:
         yield from self._release()
         if turn:
             yield TurnEnded(True, pts=now, turn=turn)
-        self.turn, self.pending, self.unanswered = 0, {}, 0
+        self.turn, self.calls, self.unanswered = 0, Calls(), 0
         self._more = self.asked = False
 
     def _content(self, content: ServerContent, now: int) -> Iterator[Frame]:
@@ -310,13 +321,12 @@ class Dialogue:
         if call.id in self.pending:
             return  # models repeat calls that are still pending
         yield from self._begin(now)
-        self._calls += 1
-        id = call.id or f"call-{self._calls}"
-        self.pending[id] = call
-        yield ToolCall(id, call.name, call.args, pts=now, turn=self.turn)
+        if not self.calls.was_answered(call):
+            id = self.calls.add(call)
+            yield ToolCall(id, call.name, call.args, pts=now, turn=self.turn)
 
     def _withdraw(self, ids: list[str], now: int) -> Iterator[Frame]:
-        withdrawn = tuple(id for id in ids if self.pending.pop(id, None))
+        withdrawn = self.calls.withdraw(ids)
         if withdrawn:
             yield ToolCallCancelled(withdrawn, pts=now, turn=self.turn)
 
@@ -388,12 +398,3 @@ class Dialogue:
                 user.start = max(user.start, line.pts)
                 user.end = max(user.end, user.start)
         return line
-
-
-def _reported(activity: VoiceActivity, now: int) -> Iterator[SpeechStarted | SpeechEnded]:
-    """What the service heard the user do, if it was asked to tell."""
-    kind = activity.type or activity.voice_activity_type
-    if kind == "ACTIVITY_START":
-        yield SpeechStarted(pts=now)
-    elif kind == "ACTIVITY_END":
-        yield SpeechEnded(pts=now)

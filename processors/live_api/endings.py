@@ -7,23 +7,51 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Remedy = Literal["resume", "retry", "fresh", "stop"]
+Remedy = Literal["resume", "retry", "once", "fresh", "stop"]
 
 NO_CLOSE_FRAME = 1006
+VAGUE = ("", "Request contains an invalid argument")
 
 
 class Ending(NamedTuple):
     """How connections end that have this code and these words in their reason.
 
-    remedy: `resume` at once with the latest handle; `retry` after a pause; `fresh`, without the
-    handle, which is dead; `stop`, since the next attempt would end the same way.
-    explanation: for a person, what it means and what to do.
+    remedy: `resume` at once with the latest handle; `retry` after a pause; `once`, and no second
+    time; `fresh`, without the handle, which is dead; `stop`, since the next attempt would end the
+    same way. explanation: for a person, what it means and what to do.
     """
 
     code: int | None
     words: str
     remedy: Remedy
     explanation: str
+
+    @property
+    def vague(self) -> bool:
+        """Whether it may be the handle that the service does not like."""
+        return self.remedy == "stop" and self.words in VAGUE
+
+
+class Decision(NamedTuple):
+    """What to do after the end of a connection.
+
+    again: open another one, `pause` says whether to wait before. ending: what the end means.
+    """
+
+    again: bool
+    pause: bool
+    ending: Ending
+    code: int
+    reason: str
+
+    @property
+    def planned(self) -> bool:
+        """Whether the connection was left on purpose."""
+        return self.ending is LEFT
+
+    def __str__(self) -> str:
+        said = f"{self.code} {self.reason}".rstrip() if self.code != 1006 else "no close frame"
+        return f"{self.ending.explanation} ({said})"
 
 
 ENDINGS = (
@@ -59,7 +87,7 @@ ENDINGS = (
     Ending(1008, "session not found", "fresh", "the service does not know the handle"),
     Ending(1008, "Requested entity was not found", "fresh", "the service does not know the handle"),
     Ending(1008, "operation was aborted", "resume", "the service gave the connection up"),
-    Ending(1008, "not implemented, or supported, or enabled", "retry",
+    Ending(1008, "not implemented, or supported, or enabled", "once",
            "the model does not take this request, or the service stumbled over it"),
     Ending(1008, "is not found for API version", "stop",
            "there is no such model on this backend: check its name"),
@@ -82,6 +110,11 @@ ENDINGS = (
 )  # fmt: skip
 """The first that fits is meant; empty words fit every reason."""
 
+LEFT = Ending(1000, "", "resume", "left for another connection")
+"""From this side."""
+TOO_SHORT = Ending(
+    None, "", "stop", "no connection lasted long enough for the answer, however often it began anew"
+)
 _OTHER = Ending(None, "", "retry", "the service ended the connection")
 
 

@@ -25,6 +25,7 @@ MEANINGS = {
 REMEDIES: dict[Remedy, str] = {
     "resume": "connects again at once",
     "retry": "connects again, after a pause that grows",
+    "once": "connects again after a pause, and ends the run if it happens a second time",
     "fresh": "forgets the handle and begins a new session",
     "stop": "ends the run, since another attempt would end the same way",
 }

@@ -26,13 +26,13 @@ from processors.live_api.connection import (
     open_connection,
     send,
 )
-from processors.live_api.endings import NO_CLOSE_FRAME
+from processors.live_api.endings import NO_CLOSE_FRAME, Decision
 from processors.live_api.messages import (
     SessionResumptionConfig,
     encode,
 )
 from processors.live_api.recording import Recorder
-from processors.live_api.session import Decision, Session
+from processors.live_api.session import Session
 from processors.live_api.settings import Reconnect, Stall
 
 SETUP_SECONDS = 20.0
@@ -214,7 +214,7 @@ class Link:
         elif content is not None and content.turn_complete and self._session.resumption.wanted:
             self._settles_at = now + UPDATE_WITHIN
             self.reschedule()
-        if message.go_away is not None:
+        if message.go_away is not None or self._session.repeats:
             self.reschedule()
 
     def _skip(self, error: msgspec.DecodeError) -> None:
@@ -252,6 +252,8 @@ class Link:
             self._rescheduled = anyio.Event()
             with anyio.move_on_after(self._seconds_to_next_check()):
                 await self._rescheduled.wait()
+            if self._session.repeats:
+                await self.transmit()
             if self._should_leave(socket):
                 await self._leave(socket)
                 return

@@ -6,12 +6,23 @@ import re
 
 import numpy as np
 
-from pipeline import AudioFrame, Code, CodeResult, Grounding, Speaker, VideoFrame, WebPage
+from pipeline import (
+    AudioFrame,
+    Code,
+    CodeResult,
+    Grounding,
+    Speaker,
+    SpeechEnded,
+    SpeechStarted,
+    VideoFrame,
+    WebPage,
+)
 from processors.live_api.messages import (
     Blob,
     CodeExecutionResult,
     ExecutableCode,
     GroundingMetadata,
+    VoiceActivity,
 )
 
 OUTPUT_RATE = 24_000
@@ -51,3 +62,11 @@ def read_grounding(metadata: GroundingMetadata) -> Grounding:
     return Grounding(
         tuple(metadata.web_search_queries), tuple(WebPage(page.uri, page.title) for page in pages)
     )
+
+
+def read_activity(activity: VoiceActivity) -> SpeechStarted | SpeechEnded | None:
+    """What the service heard the user do; None for kinds that are newer than this."""
+    kind = activity.type or activity.voice_activity_type
+    if kind == "ACTIVITY_START":
+        return SpeechStarted()
+    return SpeechEnded() if kind == "ACTIVITY_END" else None

@@ -104,6 +104,16 @@ class ReplayBuffer:
         return chain(self._sent, self._unsent)
 
     @property
+    def unsent(self) -> list[ClientMessage]:
+        """The messages that wait to be sent."""
+        return [kept.message for kept in self._unsent if kept.message is not None]
+
+    @property
+    def answers(self) -> list[ClientMessage]:
+        """The answers of functions that the service has not confirmed."""
+        return [kept.message for kept in self if kept.kind == "answer" and kept.message is not None]
+
+    @property
     def sent(self) -> int:
         """How many messages were sent on the present connection."""
         return self._number

@@ -22,7 +22,7 @@ from pipeline import (
     TurnStarted,
 )
 from processors.live_api.dialogue import Dialogue
-from processors.live_api.endings import Ending, ending_of
+from processors.live_api.endings import LEFT, TOO_SHORT, Decision, ending_of
 from processors.live_api.messages import (
     Blob,
     ClientMessage,
@@ -46,6 +46,8 @@ QUIET = 5 * SECOND
 IN_FLIGHT = SECOND
 """What was sent so shortly before a handle came may not be in the state that it stands for."""
 MOST_REPEATS = 3
+MOST_REPEATS_OF_THE_SERVICE = 6
+"""With transparent resumption the service itself gives the answer again."""
 MOST_REFUSALS = 8
 """Of a handle: then it is taken to be dead."""
 
@@ -60,28 +62,6 @@ class Resumption(NamedTuple):
 
     wanted: bool = False
     transparent: bool = False
-
-
-class Decision(NamedTuple):
-    """What to do after the end of a connection.
-
-    again: open another one, `pause` says whether to wait before. ending: what the end means.
-    """
-
-    again: bool
-    pause: bool
-    ending: Ending
-    code: int
-    reason: str
-
-    @property
-    def planned(self) -> bool:
-        """Whether the connection was left on purpose."""
-        return self.ending is LEFT
-
-    def __str__(self) -> str:
-        said = f"{self.code} {self.reason}".rstrip() if self.code != 1006 else "no close frame"
-        return f"{self.ending.explanation} ({said})"
 
 
 @dataclass
@@ -107,6 +87,9 @@ class Session:
     begun: bool = False
     """Whether the service has ever accepted it."""
 
+    repeats: bool = False
+    """Whether an answer waits that the service has asked for once more."""
+
     _buffer: ReplayBuffer = field(init=False)
     _deadline: int | None = None
     _opened_at: int = 0
@@ -122,6 +105,12 @@ class Session:
     _last_turn: int = 0
     _repeats: int = 0
     """How often in a row a turn was cut off by a planned move."""
+    _moving: bool = False
+    """Nothing is owed any more: what comes now is for the next connection."""
+    _told_at: int = 0
+    """When the service last sent anything."""
+    _tried_again: bool = False
+    """Another attempt was made that is worth making once."""
     _refusals: int = 0
     """How often in a row the handle was refused without a word on why."""
     _stalled: bool = False
@@ -157,8 +146,8 @@ class Session:
         """A connection is about to be opened: what its setup says of resumption."""
         self.state = "opening"
         self.connections += 1
-        self._opened_at = self._heard_at = now
-        self._deadline, self._leaving, self._asked = None, False, 0
+        self._opened_at = self._heard_at = self._told_at = now
+        self._deadline, self._leaving, self._moving, self._asked = None, False, False, 0
         self._doubtful, self._settles = 0, None
         self._resumed = self.handle is not None
         if self.history is not None and not self._resumed:
@@ -178,13 +167,21 @@ class Session:
         was_open = self.ready
         self.state = "closed"
         self._settle(now)
-        self._do_not_repeat_for_ever()
+        if self._repeats_for_ever():
+            ending = TOO_SHORT
         self._buffer.disconnected()
+        self.dialogue.calls.disconnected(self._buffer.answers)
         frames = list(self.dialogue.cut_off(now, asks_again=self.resumption.transparent))
         settled = was_open and now - self._opened_at >= (AT_ONCE if self._leaving else SETTLED)
         self._leaving = False
         self.failures = 0 if settled else self.failures + 1
         remedy = ending.remedy
+        if ending.vague and self._resumed and not self.begun:
+            remedy = "fresh"  # the handle of an earlier run
+        if remedy == "once":
+            remedy, self._tried_again = "stop" if self._tried_again else "retry", True
+        elif settled:
+            self._tried_again = False
         if remedy == "fresh":
             remedy = "stop" if self.handle is None else "resume"
             self.handle = None
@@ -201,13 +198,18 @@ class Session:
         pause = remedy == "retry" or not was_open or self.failures > 1
         return frames, Decision(remedy != "stop", pause, ending, code, reason)
 
-    def _do_not_repeat_for_ever(self) -> None:
-        """An answer that no connection is long enough for is not asked for a third time."""
+    def _repeats_for_ever(self) -> bool:
+        """An answer that no connection is long enough for is not asked for a third time; where the
+        service gives it again without being asked, that has an end, too.
+        """
         cut = self._leaving and self.dialogue.turn and not self.dialogue.generated
         self._repeats = self._repeats + 1 if cut else 0
-        if self._repeats >= MOST_REPEATS and not self.resumption.transparent:
+        if self.resumption.transparent:
+            return self._repeats >= MOST_REPEATS_OF_THE_SERVICE
+        if self._repeats >= MOST_REPEATS:
             self._buffer.confirm(self._asked)
             self.dialogue.give_up()
+        return False
 
     def _lose_context(self, now: int) -> Iterator[Frame]:
         """The next connection begins a session that knows nothing of this one."""
@@ -225,7 +227,11 @@ class Session:
         """Whether to move to another connection now: at a turn boundary, or when time is up."""
         if self.state != "open" or self._deadline is None:
             return False
-        return now >= self._deadline or not (self.dialogue.busy or self.dialogue.speaking)
+        if not self._moving:
+            dialogue = self.dialogue
+            quiet = not dialogue.surely_busy and now - self._told_at >= QUIET
+            self._moving = quiet or not (dialogue.busy or dialogue.speaking)
+        return self._moving or now >= self._deadline
 
     def move_by(self, deadline: int) -> None:
         """Go on with another connection: at the next turn boundary, at the latest at a time."""
@@ -268,10 +274,14 @@ class Session:
     def next(self, now: int) -> ClientMessage | Gap | None:
         """What to send next on the open connection; None when there is nothing.
 
-        A gap stands for sound that waited too long and had to be given up.
+        A gap stands for sound that waited too long and had to be given up. What comes when the
+        connection is about to be left waits for the next one.
         """
+        if self._moving:
+            return None
         kept = self._buffer.next(now)
         if kept is None:
+            self.repeats = False
             return None
         if kept.message is None:
             return Gap(kept.duration, pts=kept.pts)
@@ -283,7 +293,13 @@ class Session:
 
     def received(self, message: ServerMessage, now: int) -> list[Frame]:
         """The frames that a server message amounts to, in order. An empty message gives none."""
-        return list(self._received(message, now))
+        frames = list(self._received(message, now))
+        for answer in self.dialogue.calls.take_repeated():
+            if answer not in self._buffer.unsent:
+                self.send(answer, now)
+                self.repeats = True
+        self.should_leave(now)
+        return frames
 
     def finish(self, now: int) -> list[Frame]:
         """The conversation is over: what is known becomes final."""
@@ -291,7 +307,7 @@ class Session:
         return list(self.dialogue.close(now))
 
     def _received(self, message: ServerMessage, now: int) -> Iterator[Frame]:
-        self._heard_at = now
+        self._heard_at = self._told_at = now
         self._settle(now)
         if message.setup_complete is not None:
             yield self._began(message.setup_complete.session_id, now)
@@ -376,6 +392,3 @@ class Session:
         left = int((seconds if seconds is not None else 0.0) * SECOND)
         self._deadline = now + max(left - MARGIN, left // 2)
         return SessionEvent("go-away", time_left, pts=now)
-
-
-LEFT = Ending(1000, "", "resume", "left for another connection")

@@ -224,10 +224,10 @@ def test_a_turn_that_goes_on_is_not_over(talk: Talk) -> None:
 def test_a_result_is_due_an_answer_unless_it_is_for_silence(talk: Talk) -> None:
     cases: list[tuple[Scheduling | None, bool]]
     cases = [("SILENT", False), ("WHEN_IDLE", True), (None, True)]
-    for scheduling, due in cases:
-        talk.hear({"toolCall": {"functionCalls": [{"id": "a", "name": "f"}]}})
+    for id, (scheduling, due) in zip("abc", cases, strict=True):
+        talk.hear({"toolCall": {"functionCalls": [{"id": id, "name": "f"}]}})
         talk.content(turnComplete=True)
-        answer = talk.dialogue.tool_answered(ToolResult("a", "f", {}), scheduling)
+        answer = talk.dialogue.tool_answered(ToolResult(id, "f", {}), scheduling)
         assert answer is not None
         assert answer.tool_response.function_responses[0].scheduling == scheduling  # type: ignore[union-attr]
         assert talk.dialogue.busy is talk.dialogue.asked is due
@@ -658,7 +658,15 @@ def test_a_repeated_call_is_ignored_while_the_first_is_pending(talk: Talk) -> No
     talk.hear(call({"id": "a", "name": "f"}))
     assert talk.hear(call({"id": "a", "name": "f"})) == []
     talk.dialogue.tool_answered(ToolResult("a", "f", {}))
-    assert kinds(talk.hear(call({"id": "a", "name": "f"}))) == ["ToolCall"]
+    assert kinds(talk.hear(call({"id": "a", "name": "f", "args": {"n": 1}}))) == ["ToolCall"]
+
+
+def test_a_call_that_was_answered_is_not_run_again(talk: Talk) -> None:
+    talk.hear(call({"id": "a", "name": "f"}))
+    answer = talk.dialogue.tool_answered(ToolResult("a", "f", {}))
+    assert talk.hear(call({"id": "a", "name": "f"})) == []
+    assert talk.dialogue.calls.take_repeated() == [answer]
+    assert talk.dialogue.calls.take_repeated() == []
 
 
 def test_a_repeated_call_begins_no_turn(talk: Talk) -> None:

@@ -67,7 +67,7 @@ SEEN: list[tuple[int, str, Remedy]] = [
     (1008, "BidiGenerateContent session not found", "fresh"),
     (1008, "Requested entity was not found.", "fresh"),
     (1008, "The operation was aborted.", "resume"),
-    (1008, "Operation is not implemented, or supported, or enabled.", "retry"),
+    (1008, "Operation is not implemented, or supported, or enabled.", "once"),
     (1011, "Internal error encountered.", "retry"),
     (1011, "Internal error occurred.", "retry"),
     (1011, "Deadline expired before operation could complete.", "resume"),

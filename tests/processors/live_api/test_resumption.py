@@ -28,7 +28,7 @@ from live_bench import (
     sound_of,
 )
 
-from pipeline import TextFrame
+from pipeline import TextFrame, load_code
 from pipeline.config import loads
 from pipeline.testing import VirtualTimeLoop, run_virtually
 from processors.live_api.settings import ResumptionSettings
@@ -37,6 +37,7 @@ from processors.local_live_api.fault_kinds import Cut, RefuseResumes
 from processors.local_live_api.faults import Faults
 from processors.local_live_api.server import serve
 from processors.local_live_api.switches import Switches
+from processors.tools.dispatcher import ToolDispatcher
 
 RESUME = ResumptionSettings()
 TRANSPARENT = ResumptionSettings(transparent=True)
@@ -309,3 +310,35 @@ def test_an_answer_that_the_repeated_question_cut_short_comes_in_full(tmp_path: 
     rows = [json.loads(line) for line in (tmp_path / "words.jsonl").read_text().splitlines()]
     assert rows[-1]["text"] == "3 plus 4 is 7."
     assert "interrupted" not in rows[-1]
+
+
+async def test_a_call_that_is_made_again_after_a_rollback_runs_no_function(tmp_path: Path) -> None:
+    counter = tmp_path / "counter.py"
+    counter.write_text(
+        "RUNS = []\n\ndef count() -> int:\n    RUNS.append(1)\n    return len(RUNS)\n"
+    )
+    answers: list[Any] = []
+
+    async def call(wire: Wire) -> None:
+        await wire.set_up()
+        await wire.update("h", 0)
+        await wire.until("clientContent")
+        await wire.call("count", "a")
+        await wire.until("toolResponse")
+        wire.cut()
+
+    async def call_again(wire: Wire) -> None:
+        await wire.set_up()
+        await wire.until("toolResponse")  # which it knows no call for yet
+        await wire.call("count", "a")
+        answers.append(await wire.until("toolResponse"))
+        await wire.send_text("One.")
+        await wire.send(DONE)
+
+    async with service(in_turn(call, call_again)) as (url, _):
+        live = LiveApi(url=url, modality="text", resumption=TRANSPARENT)
+        frames, _ = await run(User(HELLO), live, tools=[ToolDispatcher([f"{counter}:count"])])
+    assert load_code(f"{counter}:RUNS") == [1]
+    response = answers[0]["toolResponse"]["functionResponses"][0]
+    assert (response["id"], response["response"]) == ("a", {"output": 1})
+    assert lines(frames)[-1] == ("model", "One.")

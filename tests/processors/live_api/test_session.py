@@ -20,11 +20,14 @@ from pipeline import (
     ImageFrame,
     SessionEvent,
     TextFrame,
+    ToolCall,
     ToolCallCancelled,
     ToolResult,
     TurnEnded,
+    TurnStarted,
     Usage,
 )
+from processors.live_api.endings import Decision
 from processors.live_api.messages import (
     ActivityStart,
     Blob,
@@ -32,7 +35,7 @@ from processors.live_api.messages import (
     RealtimeInput,
     ServerMessage,
 )
-from processors.live_api.session import IN_FLIGHT, MARGIN, Decision, Resumption, Session
+from processors.live_api.session import IN_FLIGHT, MARGIN, Resumption, Session
 from processors.live_api.tokens import TokenCount
 
 MS = SECOND // 1000
@@ -233,6 +236,80 @@ def test_calls_and_answers_outlive_a_connection_that_can_be_resumed(wire: Wire) 
     assert wire.send() == ["answer a", "answer b"]
 
 
+def test_a_function_that_has_answered_is_not_run_again() -> None:
+    wire = Wire(TRANSPARENT)
+    wire.open()
+    wire.update(lastConsumedClientMessageIndex=0)
+    wire.say("What time is it?")
+    wire.call("a")
+    wire.answer("a")
+    assert wire.send() == ["What time is it?", "answer a"]
+    wire.close()
+    wire.open()
+    assert wire.send() == ["What time is it?", "answer a"]
+    assert [type(frame) for frame in wire.call("a")] == [TurnStarted]
+    assert wire.session.repeats
+    assert wire.send() == ["answer a"]
+    assert not wire.session.repeats
+    wire.update(lastConsumedClientMessageIndex=3)
+    wire.close()
+    wire.open()
+    assert wire.send() == []
+    assert [type(frame) for frame in wire.call("a")] == [TurnStarted, ToolCall]
+
+
+def test_an_answer_that_is_about_to_be_sent_is_not_sent_twice() -> None:
+    wire = Wire(TRANSPARENT)
+    wire.open()
+    wire.call("a")
+    wire.answer("a")
+    wire.update(lastConsumedClientMessageIndex=0)
+    wire.close()
+    wire.open()
+    wire.call("a")
+    assert wire.send() == ["answer a"]
+
+
+def test_what_is_worth_one_attempt_gets_one(wire: Wire) -> None:
+    words = "Operation is not implemented, or supported, or enabled."
+    assert wire.close(1008, words).again
+    wire.open()
+    assert not wire.close(1008, words).again
+    wire = Wire()
+    wire.open()
+    assert wire.close(1008, words).again
+    wire.open()
+    wire.close(after=60_000)
+    wire.open()
+    assert wire.close(1008, words).again
+
+
+@pytest.mark.parametrize(
+    ("reason", "fresh"),
+    [("Request contains an invalid argument.", True), ("API key not valid.", False)],
+)
+def test_a_handle_of_an_earlier_run_that_is_refused_without_a_word_is_given_up(
+    reason: str, fresh: bool
+) -> None:
+    wire = Wire(handle="old")
+    wire.session.opening(0)
+    assert wire.close(1007, reason).again is fresh
+    assert (wire.session.handle is None) is fresh
+
+
+def test_an_answer_that_the_service_begins_for_ever_is_given_up() -> None:
+    wire = Wire(TRANSPARENT)
+    decisions = []
+    for _ in range(6):
+        wire.open()
+        wire.update()
+        wire.speak()
+        wire.session.leave()
+        decisions.append(wire.close(1000, after=2_000))
+    assert [decision.again for decision in decisions] == [True] * 5 + [False]
+    assert "no connection lasted long enough" in str(decisions[-1])
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "again", "pause"),
     [
@@ -318,14 +395,49 @@ def test_it_leaves_at_a_turn_boundary_or_when_time_is_up(wire: Wire) -> None:
     wire.speak()
     assert not session.should_leave(wire.now)
     wire.content(turnComplete=True)
-    assert session.should_leave(wire.now)
     session.dialogue.speech_started(0)
-    assert not session.should_leave(wire.now)
+    assert session.should_leave(wire.now)
     session.leave()
     assert not session.should_leave(60 * SECOND)
     wire.close(1000)
     wire.open()
     assert session.next_deadline() is None
+
+
+@pytest.mark.parametrize("handle_first", [True, False])
+def test_what_comes_when_nothing_is_owed_waits_for_the_next_connection(
+    wire: Wire, handle_first: bool
+) -> None:
+    wire.say("one")
+    assert wire.send() == ["one"]
+    wire.hear({"goAway": {"timeLeft": "50s"}})
+    wire.speak(after=2000)
+    if handle_first:
+        wire.update()
+        wire.content(turnComplete=True)
+    else:
+        wire.content(turnComplete=True)
+        wire.update()
+    wire.say("two")
+    assert wire.send() == []
+    assert wire.session.should_leave(wire.now * MS)
+    wire.session.leave()
+    wire.close(1000)
+    wire.open()
+    assert wire.send()[-1] == "two"
+
+
+def test_sound_that_nobody_reacts_to_does_not_hold_a_move_up(wire: Wire) -> None:
+    wire.session.send_audio(*audio(0))
+    assert wire.send() == ["audio"]
+    wire.hear({"goAway": {"timeLeft": "50s"}})
+    wire.now += 4_000
+    assert not wire.session.should_leave(wire.now * MS)
+    wire.content(inputTranscription={"text": "Well"}, after=500)
+    wire.now += 4_900
+    assert not wire.session.should_leave(wire.now * MS)
+    wire.now += 200
+    assert wire.session.should_leave(wire.now * MS)
 
 
 def test_the_earlier_of_two_deadlines_counts(wire: Wire) -> None:

@@ -57,6 +57,7 @@ from pipeline.processor import (
     Processor,
     Sink,
     Source,
+    Surroundings,
     Transform,
 )
 from pipeline.runtime.report import Report
@@ -106,6 +107,7 @@ __all__ = [
     "Speaker",
     "SpeechEnded",
     "SpeechStarted",
+    "Surroundings",
     "TextFrame",
     "Thought",
     "ToolCall",

@@ -1,4 +1,4 @@
-"""What keeps a graph from running on this machine: files, devices, formats that do not fit."""
+"""What keeps a graph from running: files, devices, surroundings, and formats that do not fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.checks import emitted
 from pipeline.errors import ConfigError, Finding, SettingError
 from pipeline.frames import AudioFrame
 from pipeline.ports import FrameTypes, overlap
-from pipeline.processor import AudioFormat, Processor, Sink, Source
+from pipeline.processor import AudioFormat, Processor, Sink, Source, Surroundings
 from pipeline.settings import Setting, read_settings
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def check_machine(graph: Graph, *, offline: bool = False) -> list[Finding]:
     """Ask every processor whether it can run here; compare files, and formats along edges.
 
-    offline: ask no processor, and take the formats of sources as not known.
+    offline: do not ask about the machine, and take the formats of sources as not known.
     """
-    findings: list[Finding] = list(_check_files(graph))
+    findings: list[Finding] = [*_check_files(graph), *_check_surroundings(graph)]
     formats: dict[str, AudioFormat] = {}
     known: dict[str, FrameTypes] = {}
     for node in graph.order:
@@ -48,8 +48,43 @@ def check_processor(node: Node) -> list[Finding]:
     try:
         node.processor.check()
     except Exception as error:
-        return list(_failed(node, error))
+        return list(_failed(node, error, "environment"))
     return []
+
+
+def _check_surroundings(graph: Graph) -> Iterator[Finding]:
+    """Ask the processors that want to know what is around them."""
+    processors = {node.name: node.processor for node in graph.nodes.values()}
+    known: dict[str, FrameTypes] = {}
+    for node in graph.order:
+        emitted(node, known)  # in this order it never has to look far
+        if type(node.processor).check_graph is Processor.check_graph:
+            continue
+        arriving = (overlap(emitted(e.source, known), e.accepts) for e in node.incoming)
+        around = Surroundings(
+            tuple(dict.fromkeys(kind for kinds in arriving for kind in kinds)),
+            tuple(dict.fromkeys(kind for edge in node.outgoing for kind in edge.accepts)),
+            {name: processors[name] for name in _reached(node, back=True)},
+            {name: processors[name] for name in _reached(node, back=False)},
+            processors,
+        )
+        try:
+            node.processor.check_graph(around)
+        except Exception as error:
+            yield from _failed(node, error, "misplaced")
+
+
+def _reached(node: Node, *, back: bool) -> list[str]:
+    """All that edges lead to, or come from, through others or not; the node itself is left out."""
+    found = dict.fromkeys([node.name])
+    pending = [node]
+    for current in pending:
+        edges = current.incoming if back else current.outgoing
+        for other in (edge.source if back else edge.target for edge in edges):
+            if other.name not in found:
+                found[other.name] = None
+                pending.append(other)
+    return list(found)[1:]
 
 
 def _check_format(
@@ -62,27 +97,27 @@ def _check_format(
             findings += _compare_formats(node, arriving)
         return findings, node.processor.audio_out(_common([fmt for _, fmt in arriving]))
     except Exception as error:
-        return [*findings, *_failed(node, error)], AudioFormat()
+        return [*findings, *_failed(node, error, "environment")], AudioFormat()
 
 
-def _failed(node: Node, error: Exception) -> Iterator[Finding]:
+def _failed(node: Node, error: Exception, code: str) -> Iterator[Finding]:
     """What a processor's check raised, at the setting that it is about."""
     if isinstance(error, ExceptionGroup):
         for each in error.exceptions:
-            yield from _failed(node, each)
+            yield from _failed(node, each, code)
     elif isinstance(error, ConfigError):  # in a file of its own, at a place of its own
         for finding in error.findings:
             place = finding.place or node.place_of(_file_setting(node, finding.message))
             yield msgspec.structs.replace(finding, place=place)
     elif isinstance(error, SettingError):
         message = f'"{node.name}": {error}'
-        yield Finding("environment", message, node.place_of(error.setting), error.hint)
+        yield Finding(code, message, node.place_of(error.setting), error.hint, error.severity)
     elif isinstance(error, OSError) and error.filename is not None:
         message = f'"{node.name}": cannot use {error.filename}: {error.strerror}'
-        yield Finding("environment", message, node.place_of(_file_setting(node, message)))
+        yield Finding(code, message, node.place_of(_file_setting(node, message)))
     else:
         message = f'"{node.name}": its check failed: {type(error).__name__}: {error}'
-        yield Finding("environment", message, node.place)
+        yield Finding(code, message, node.place)
 
 
 def _file_setting(node: Node, message: str) -> str | None:

@@ -13,9 +13,11 @@ a finding at the right line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
+
+Severity = Literal["error", "warning"]
 
 
 class Place(NamedTuple):
@@ -42,17 +44,26 @@ def nearest_place(places: Mapping[str, Place], setting: str | None) -> Place | N
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that is wrong, where, and what to do about it."""
+    """One thing that is wrong, where, and what to do about it.
+
+    severity: an error keeps a graph from running; a warning is advice.
+    """
 
     code: str
     message: str
     place: Place | None = None
     hint: str = ""
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{where}error[{self.code}] {self.message}{hint}"
+        return f"{where}{self.severity}[{self.code}] {self.message}{hint}"
+
+
+def errors_of(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that are no warnings."""
+    return [finding for finding in findings if finding.severity == "error"]
 
 
 class PipelineError(Exception):
@@ -71,11 +82,20 @@ class SettingError(PipelineError):
     """A processor cannot work with a setting, or with the machine it is on.
 
     setting: the constructor argument at fault, if it is one; `vad.silence_ms` is within `vad`.
+    severity: `warning` for advice, which a check may raise too; then the graph runs all the same.
     """
 
-    def __init__(self, message: str, *, setting: str | None = None, hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        setting: str | None = None,
+        hint: str = "",
+        severity: Severity = "error",
+    ) -> None:
         self.setting = setting
         self.hint = hint
+        self.severity: Severity = severity
         super().__init__(message)
 
 

@@ -137,7 +137,7 @@ class Graph:
             raise ConfigError(findings)
 
     def check(self, *, offline: bool = False) -> list[Finding]:
-        """What keeps it from running on this machine, and audio formats that do not fit.
+        """What keeps it from running on this machine, audio formats that do not fit, and advice.
 
         offline: look at nothing outside the graph; compare formats as far as they are then known.
         """

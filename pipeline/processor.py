@@ -16,7 +16,7 @@ from __future__ import annotations
 import abc
 import inspect
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import NoneType
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -25,7 +25,7 @@ import msgspec
 from pipeline.errors import SettingError
 from pipeline.frames import Frame
 from pipeline.inbox import Inbox, InboxSettings
-from pipeline.ports import RESULT, Ports, read_hints, read_ports
+from pipeline.ports import RESULT, FrameTypes, Ports, read_hints, read_ports
 
 Device = Literal["microphone", "loudspeaker", "camera", "keyboard"]
 T_contra = TypeVar("T_contra", bound=Frame, contravariant=True)
@@ -48,6 +48,25 @@ class AudioFormat(msgspec.Struct, frozen=True):
             have is None or want is None or have == want
             for have, want in ((self.rate, needed.rate), (self.channels, needed.channels))
         )
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What is around a processor in its graph, as far as it is known before anything runs.
+
+    arriving: the types of frames that can come to it. wanted: those that something behind it takes.
+    before, behind: the processors that frames come from and go to, through others or not, by name.
+    processors: all of the graph.
+    """
+
+    arriving: FrameTypes
+    wanted: FrameTypes
+    before: Mapping[str, Processor]
+    behind: Mapping[str, Processor]
+    processors: Mapping[str, Processor]
+
+    def can_get(self, kind: type[Frame]) -> bool:
+        """Whether frames of a type, or of one derived from it, can come to it."""
+        return any(issubclass(arriving, kind) for arriving in self.arriving)
 
 
 class Context(Protocol):
@@ -110,9 +129,15 @@ class Processor(abc.ABC):
 
     def check(self) -> None:
         """Raise SettingError if the machine cannot run it: a missing file, an absent device; for
-        several at once, an ExceptionGroup.
+        several at once, an ExceptionGroup; for advice, one with `severity="warning"`.
 
         Called once, before anything runs. It may look at the machine but must not change it.
+        """
+
+    def check_graph(self, around: Surroundings) -> None:
+        """Raise SettingError if its settings do not suit the graph; several, or advice, as `check`.
+
+        Called once, before anything runs. It must look at nothing outside the graph.
         """
 
     def audio_in(self) -> AudioFormat:

@@ -13,7 +13,7 @@ from pipeline.cli import findings as shown
 from pipeline.config.loader import check
 from pipeline.config.pages import configurations, is_configuration
 from pipeline.config.typed import read_text
-from pipeline.errors import ConfigError, Finding
+from pipeline.errors import ConfigError, Finding, errors_of
 
 WRONG_INPUT = 2
 YAML = (".yaml", ".yml")
@@ -89,8 +89,12 @@ def check_paths(
     form: str,
     verbose: bool,
     overrides: Sequence[str] = (),
+    strict: bool = False,
 ) -> int:
-    """Check files and folders, and say what is wrong; the exit status."""
+    """Check files and folders, and say what is wrong; the exit status.
+
+    strict: warnings count as errors do.
+    """
     inspection = Inspection(offline=offline, overrides=overrides)
     for path in paths:
         inspection.look_at(path)
@@ -105,7 +109,8 @@ def check_paths(
         for file in inspection.skipped:
             click.echo(f"skipped {file}: no configuration", err=True)
     click.echo(_summary(inspection), err=True)
-    return WRONG_INPUT if inspection.findings else 0
+    findings = inspection.findings
+    return WRONG_INPUT if (findings if strict else errors_of(findings)) else 0
 
 
 def _print(inspection: Inspection, form: str) -> None:
@@ -123,9 +128,13 @@ def _print(inspection: Inspection, form: str) -> None:
 
 
 def _summary(inspection: Inspection) -> str:
+    errors = len(errors_of(inspection.findings))
+    warnings = len(inspection.findings) - errors
     parts = [
         _counted(inspection.configurations, "configuration"),
-        _counted(len(inspection.findings), "finding") if inspection.findings else "nothing wrong",
+        *([_counted(errors, "error")] if errors else []),
+        *([_counted(warnings, "warning")] if warnings else []),
+        *([] if inspection.findings else ["nothing wrong"]),
     ]
     if inspection.skipped:
         parts.append(f"{_counted(len(inspection.skipped), 'file')} skipped")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LONGEST = 160
 """Columns that are shown of a line; of one that is longer, those around what is meant."""
 INDENT = "    "
+COLOURS = {"error": "red", "warning": "yellow"}
 PRIVATE = {"env-file"}
 """Codes of what is found in lines that hold secrets, which are not shown."""
 
@@ -24,7 +25,8 @@ PRIVATE = {"env-file"}
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
     """Each finding, the line that it is about, and a mark under its column."""
     for finding, excerpt in with_excerpts(findings):
-        lines = zip((_plain(str(finding)), *excerpt), ("red", "", "red"), strict=False)
+        colour = COLOURS[finding.severity]
+        lines = zip((_plain(str(finding)), *excerpt), (colour, "", colour), strict=False)
         for line, style in lines:
             console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
@@ -46,6 +48,7 @@ def as_json(findings: Sequence[Finding], checked: Sequence[str], skipped: Sequen
             "file": finding.place.file if finding.place else None,
             "line": (finding.place.line or None) if finding.place else None,
             "column": (finding.place.column or None) if finding.place else None,
+            "severity": finding.severity,
             "code": finding.code,
             "message": finding.message,
             "hint": finding.hint,
@@ -71,7 +74,7 @@ def _annotation(finding: Finding) -> str:
         properties = {"file": file, "line": str(line), "col": str(column)} | properties
     pairs = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
     text = "; ".join(filter(None, (message, finding.hint)))
-    return f"::error {pairs}::{_escaped(text)}\n"
+    return f"::{finding.severity} {pairs}::{_escaped(text)}\n"
 
 
 def _escaped(text: str, more: str = "") -> str:

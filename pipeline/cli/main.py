@@ -83,9 +83,15 @@ def run(config: str, overrides: tuple[str, ...], debug: bool, drain: float) -> N
     default="text",
     show_default=True,
 )
+@click.option("--strict", is_flag=True, help="Let warnings count as errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say which files were checked and skipped.")
 def check(
-    paths: tuple[str, ...], overrides: tuple[str, ...], offline: bool, format_: str, verbose: bool
+    paths: tuple[str, ...],
+    overrides: tuple[str, ...],
+    offline: bool,
+    format_: str,
+    strict: bool,
+    verbose: bool,
 ) -> None:
     """Say everything that is wrong with configurations, without running them.
 
@@ -94,7 +100,14 @@ def check(
     """
     from pipeline.cli.check import check_paths
 
-    status = check_paths(paths, offline=offline, form=format_, verbose=verbose, overrides=overrides)
+    status = check_paths(
+        paths,
+        offline=offline,
+        form=format_,
+        verbose=verbose,
+        overrides=overrides,
+        strict=strict,
+    )
     raise SystemExit(status)
 
 

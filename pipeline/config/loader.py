@@ -24,7 +24,14 @@ from pipeline.config.node import build
 from pipeline.config.overrides import override, secrets_of
 from pipeline.config.typed import read_text
 from pipeline.environment import check_processor
-from pipeline.errors import ConfigError, Finding, Place, did_you_mean, nearest_place
+from pipeline.errors import (
+    ConfigError,
+    Finding,
+    Place,
+    did_you_mean,
+    errors_of,
+    nearest_place,
+)
 from pipeline.graph import Graph, Node, read_chain
 from pipeline.ports import Ports
 from pipeline.processor import Processor
@@ -71,9 +78,9 @@ def loads(
 ) -> Graph:
     """The graph that a YAML text describes; `file` is for messages, `base` for relative paths."""
     reading = _Reading(text, file, base, variables, overrides, replace)
-    findings = reading.all_findings()
-    if findings or reading.graph is None:
-        raise ConfigError(findings)
+    errors = errors_of(reading.all_findings())
+    if errors or reading.graph is None:
+        raise ConfigError(errors)
     return reading.graph
 
 

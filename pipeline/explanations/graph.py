@@ -179,6 +179,18 @@ flow: [typed -> gemini -> words]
         "{frames: 64} for words and calls, {ms: 400, policy: drop_oldest} for live sound,\n"
         "{policy: latest} for live pictures.",
     ),
+    "misplaced": Explanation(
+        "A processor has looked at what is around it in the graph, and its settings do not suit\n"
+        "that: it waits for something that nothing before it gives.",
+        """
+processors:
+  question: {use: audio_source, path: question.wav, realtime: false}
+  to_16k: {use: resampler, rate: 16000, channels: 1}
+  gemini: {use: live_api, vad: {automatic: false}}
+flow: [question -> to_16k -> gemini]
+""",
+        "The message says what is missing: here a `vad_gate` between the two.",
+    ),
     # --- the machine ---
     "format-mismatch": Explanation(
         "Sound arrives at another rate, or with another number of channels, than is taken; or a\n"

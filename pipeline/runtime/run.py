@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
-from pipeline.errors import ConfigError, PipelineError, ProcessorFailure
+from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, errors_of
 from pipeline.frames import SECOND
 from pipeline.graph import Graph
 from pipeline.processor import Duplex, Sink, Source
@@ -64,8 +64,10 @@ class Run:
             raise PipelineError("a graph runs once: build or load it again")
         self.graph.used = True
         findings = self.graph.check()
-        if findings:
-            raise ConfigError(findings)
+        if errors := errors_of(findings):
+            raise ConfigError(errors)
+        for finding in findings:
+            logging.getLogger("pipeline").warning("%s", finding)
         self.wiring = Wiring(self.graph, self.report, self._taps)
         stations = list(self.wiring.stations.values())
         try:

@@ -24,7 +24,6 @@ from pipeline import (
     Outbox,
     PipelineError,
     SessionEvent,
-    SpeechStarted,
     TextFrame,
     ToolResult,
 )
@@ -165,17 +164,7 @@ class Conversation:
     def _new_input(self) -> InputSide:
         options = self._options
         by_moving = options.kind == "gemini_api"
-        if self._inbox.count_givers(Instruction) and by_moving and options.resumption is None:
-            raise LiveApiError(
-                "the Gemini API takes a new instruction only on a new connection: "
-                "switch resumption on, with `resumption: {}`"
-            )
         vad = self._wishes.vad
-        marks = self._inbox.count_givers(SpeechStarted)
-        if vad is not None and not vad.automatic and not marks:
-            raise LiveApiError(
-                "with `vad: {automatic: false}` a `vad_gate` before it has to mark the user's turns"
-            )
         known = find_model(options.model or "")
         return InputSide(
             self._session,

@@ -11,7 +11,18 @@ import anyio
 import msgspec
 from msgspec import Meta
 
-from pipeline import AudioFormat, Duplex, Inbox, InputPath, Outbox, OutputPath, SettingError
+from pipeline import (
+    AudioFormat,
+    Duplex,
+    Inbox,
+    InputPath,
+    Instruction,
+    Outbox,
+    OutputPath,
+    SettingError,
+    SpeechStarted,
+    Surroundings,
+)
 from processors.files import check_writable
 from processors.live_api import backends
 from processors.live_api.backends import Backend
@@ -246,6 +257,22 @@ class LiveApi(Duplex):
         for written in (self.record, self.resumption and self.resumption.file):
             if written:
                 check_writable(Path(written))
+
+    def check_graph(self, around: Surroundings) -> None:
+        by_moving = self._kind == "gemini_api"
+        if by_moving and self.resumption is None and around.can_get(Instruction):
+            raise SettingError(
+                "the Gemini API takes a new instruction only on a new connection",
+                setting="resumption",
+                hint="switch resumption on, with `resumption: {}`",
+            )
+        vad = self.wishes.vad
+        if vad is not None and not vad.automatic and not around.can_get(SpeechStarted):
+            raise SettingError(
+                "nothing before it marks the user's turns",
+                setting="vad.automatic",
+                hint="put a `vad_gate` there, or leave `automatic: false` out",
+            )
 
     def _setting_of(self, path: str) -> str:
         avatar = self.wishes.avatar

@@ -1,13 +1,16 @@
 """What a machine lacks, and formats; the ordinary cases are in `test_graph` and the loader's."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+
+import pytest
 
 from pipeline import (
     AudioFormat,
     AudioFrame,
     ConfigError,
     Finding,
+    Frame,
     Graph,
     InputPath,
     OutputPath,
@@ -15,7 +18,12 @@ from pipeline import (
     SettingError,
     Sink,
     Source,
+    SpeechStarted,
+    Surroundings,
+    TextFrame,
+    Transform,
 )
+from pipeline.testing import Collect, Given, run_virtually
 
 
 class Sound(Source):
@@ -108,3 +116,95 @@ def test_offline_nobody_is_asked() -> None:
     assert check(source, Speaker(error=KeyError("x")), offline=True) == []
     assert source.asked == asked == 1
     assert check(Sound(), Speaker()) == [MISMATCH]
+
+
+# --- surroundings ---
+
+
+class Words(Source):
+    async def frames(self) -> AsyncIterator[TextFrame]:
+        yield  # type: ignore[misc]
+
+
+class Through(Transform):
+    def process(self, frame: AudioFrame) -> Iterator[AudioFrame]:
+        yield frame
+
+
+class Curious(Sink):
+    """Looks around, and says what it is told to."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = errors
+        self.around: Surroundings | None = None
+
+    def check_graph(self, around: Surroundings) -> None:
+        self.around = around
+        if self.errors:
+            raise ExceptionGroup("several", self.errors)
+
+    async def consume(self, frame: AudioFrame | TextFrame) -> None: ...
+
+
+def curious(sink: Curious, *flow: str) -> list[str]:
+    graph = Graph(
+        {"words": Words(), "sound": Sound(), "through": Through(), "out": sink, "other": Speaker()},
+        flow or ["sound -> through -> out", "words -> through", "sound -> other"],
+        places={"out": Place("x", 7, 1)},
+        setting_places={"out": {"a": Place("x", 7, 9)}},
+    )
+    return [str(f) for f in graph.check(offline=True) if f.code != "format-mismatch"]
+
+
+def test_a_processor_sees_what_is_around_it() -> None:
+    sink = Curious()
+    assert curious(sink) == []
+    around = sink.around
+    assert around is not None
+    assert set(around.arriving) == {AudioFrame, TextFrame}
+    assert around.can_get(TextFrame)
+    assert not around.can_get(SpeechStarted)
+    assert set(around.before) == {"through", "sound", "words"}
+    assert around.behind == {}
+    assert set(around.processors) == {"words", "sound", "through", "out", "other"}
+
+
+def test_what_a_transform_before_does_not_let_through_does_not_arrive() -> None:
+    class Feeder(Transform):
+        around: Surroundings
+
+        def check_graph(self, around: Surroundings) -> None:
+            self.around = around
+
+        def process(self, frame: AudioFrame) -> Iterator[SpeechStarted]:
+            yield SpeechStarted()
+
+    feeder = Feeder()
+    processors = {"in": Sound(), "feeder": feeder, "more": Through(), "out": Speaker()}
+    with pytest.raises(ConfigError):
+        Graph(processors, ["in -> feeder -> more -> out"])
+    sink = Collect()
+    graph = Graph({"in": Sound(), "feeder": feeder, "out": sink}, ["in -> feeder -> out"])
+    assert graph.check() == []
+    assert feeder.around.behind == {"out": sink}
+    assert feeder.around.wanted == (Frame,)
+
+
+def test_all_that_does_not_suit_is_found_advice_too() -> None:
+    errors = (
+        SettingError("no", setting="a", hint="yes"),
+        SettingError("better not", severity="warning"),
+        KeyError("x"),
+    )
+    assert curious(Curious(*errors)) == [
+        'x:7:9: error[misplaced] "out": no; yes',
+        'x:7:1: warning[misplaced] "out": better not',
+        "x:7:1: error[misplaced] \"out\": its check failed: KeyError: 'x'",
+    ]
+
+
+def test_a_warning_keeps_nothing_from_running(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Curious(SettingError("better not", severity="warning"))
+    report = run_virtually(Graph({"in": Given(()), "out": sink}, ["in -> out"]))
+    assert report.completed
+    assert caplog.messages == ['warning[misplaced] "out": better not']

@@ -12,7 +12,7 @@ from pipeline.config import check
 from pipeline.explanations import EXPLANATIONS
 
 ROOT = Path(__file__).parents[2]
-POSITION = {"Finding": 0, "Problem": 1, "_error": 2}
+POSITION = {"Finding": 0, "Problem": 1, "_error": 2, "_failed": 2}
 """Where calls that make findings have their code."""
 NO_CONFIGURATIONS = {
     "unreadable", "nothing-to-check", "constructor", "annotations", "same-object", "env-file",

@@ -84,7 +84,7 @@ def test_all_that_is_wrong_with_its_lines() -> None:
         "    flow: [typed -> gemni]\n"
         "                    ^\n"
     )
-    assert result.stderr == "1 configuration, 2 findings\n"
+    assert result.stderr == "1 configuration, 2 errors\n"
 
 
 def test_what_the_docs_show_is_what_it_says() -> None:
@@ -125,7 +125,7 @@ def test_a_folder_is_searched_for_configurations() -> None:
         "checked a/x.yaml",
         "checked a/b/y.yml",
         "skipped a/b/scenario.yaml: no configuration",
-        "2 configurations, 2 findings, 1 file skipped",
+        "2 configurations, 2 errors, 1 file skipped",
     ]
 
 
@@ -138,7 +138,7 @@ def test_several_files_are_checked_once_each() -> None:
         f"y.yaml:4:17: {SECOND}",
         "error[unreadable] cannot read gone.yaml: No such file or directory",
     ]
-    assert result.stderr == "2 configurations, 3 findings\n"
+    assert result.stderr == "2 configurations, 3 errors\n"
 
 
 def test_a_file_that_is_named_is_checked_whatever_it_holds() -> None:
@@ -157,7 +157,7 @@ def test_pages_have_their_own_lines_and_columns() -> None:
         "      flow: [typed -> gemni]\n"
         "                      ^\n"
     )
-    assert result.stderr == "2 configurations, 2 findings\n"
+    assert result.stderr == "2 configurations, 2 errors\n"
 
 
 @pytest.mark.parametrize("place", ["docs/hello.txt", "hello.txt"])
@@ -187,7 +187,7 @@ def test_where_there_is_nothing_to_check_something_is_wrong() -> None:
         "error[nothing-to-check] there is no configuration in a, page.md; a configuration has "
         "`processors:` at its top\n"
     )
-    assert result.stderr == "0 configurations, 1 finding, 2 files skipped\n"
+    assert result.stderr == "0 configurations, 1 error, 2 files skipped\n"
 
 
 def test_json_for_programs() -> None:
@@ -249,3 +249,41 @@ def test_what_is_shipped_has_nothing_wrong(monkeypatch: pytest.MonkeyPatch) -> N
     result = check("configs", "README.md", *map(str, Path("docs").glob("*.md")))
     assert result.stdout == ""
     assert result.exit_code == 0
+
+
+ADVISOR = """
+from pipeline import SettingError, Sink, TextFrame
+
+class Advisor(Sink):
+    def __init__(self, often: int = 1) -> None: ...
+
+    def check(self) -> None:
+        raise SettingError("that is a lot", setting="often", hint="less", severity="warning")
+
+    async def consume(self, frame: TextFrame) -> None: ...
+"""
+
+
+def test_a_warning_is_no_error_unless_it_is_said_so() -> None:
+    write(
+        advisor_py=ADVISOR,
+        x_yaml="processors:\n"
+        "  typed: {use: text_source, lines: [hello]}\n"
+        "  out: {use: ./advisor.py:Advisor, often: 9}\n"
+        "flow: [typed -> out]\n",
+    )
+    result = check("x.yaml")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        'x.yaml:3:43: warning[environment] "out": that is a lot; less\n'
+        "      out: {use: ./advisor.py:Advisor, often: 9}\n"
+        "                                              ^\n"
+    )
+    assert result.stderr == "1 configuration, 1 warning\n"
+    assert check("x.yaml", "--strict").exit_code == 2
+    [row] = json.loads(check("x.yaml", "--format", "json").stdout)["findings"]
+    assert row["severity"] == "warning"
+    assert check("x.yaml", "--format", "github").stdout.startswith("::warning file=x.yaml,line=3,")
+    run = CliRunner().invoke(main, ["run", "x.yaml"])
+    assert run.exit_code == 0
+    assert '  x.yaml:3:43: warning[environment] "out": that is a lot; less\n' in run.stderr

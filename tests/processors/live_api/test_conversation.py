@@ -37,6 +37,7 @@ from pipeline import (
     AudioFrame,
     Code,
     CodeResult,
+    ConfigError,
     Graph,
     Grounding,
     ImageFrame,
@@ -631,5 +632,9 @@ def test_turns_that_nobody_marks_are_an_error_before_anything_is_sent(
         "flow: [question -> to_16k -> live -> sound]\n",
         base=Path(__file__).parents[3],
     )
-    with pytest.raises(ProcessorFailure, match="a `vad_gate` before it has to mark the user's"):
+    with pytest.raises(ConfigError) as caught:
         run_virtually(graph)
+    assert str(caught.value) == (
+        '<config>:4:42: error[misplaced] "live": nothing before it marks the user\'s turns; '
+        "put a `vad_gate` there, or leave `automatic: false` out"
+    )

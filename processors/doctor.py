@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from pipeline import SettingError
+from processors.audio.devices import CHANNELS, Direction, find_device, list_devices
 from processors.live_api.backends import KEY_VARIABLES, TOKEN_VARIABLE, vertex_host
 
 Check = tuple[str, bool | None, str, str]
@@ -29,6 +31,7 @@ HOSTS = {
 PORT = 443
 LONGEST_S = 5.0
 """For an address to be found and a connection to be secured."""
+DIRECTIONS: dict[str, Direction] = {"microphone": "input", "loudspeaker": "output"}
 CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 LOGIN = "for `backend: vertex`: gcloud auth application-default login"
 
@@ -39,7 +42,7 @@ def check_machine(online: bool) -> Iterator[Check]:
     yield check_google_credentials(os.environ, Path.home())
     yield from check_services(online)
     yield check_sound_files()
-    yield check_sound_devices()
+    yield from check_sound_devices()
 
 
 # --- credentials ---
@@ -166,24 +169,19 @@ def check_sound_files() -> Check:
     return "sound files", True, f"libsndfile {version}", ""
 
 
-def check_sound_devices() -> Check:
-    """PortAudio and the devices that it finds. No built-in processor needs them."""
-    name = "sound devices"
-    remedy = "for processors of your own that use them: "
-    try:
-        devices = _imported("sounddevice")
-    except ImportError:
-        return name, None, "sounddevice is not installed", f"{remedy}pip install sounddevice"
-    except OSError:
-        hint = "install PortAudio, such as the package libportaudio2"
-        return name, None, "PortAudio is not installed", f"{remedy}{hint}"
-    try:
-        found = list(devices.query_devices())
-    except devices.PortAudioError as error:
-        return name, None, f"PortAudio finds none: {_reason(error)}", ""
-    inputs = sum(device["max_input_channels"] > 0 for device in found)
-    outputs = sum(device["max_output_channels"] > 0 for device in found)
-    return name, bool(found) or None, f"{inputs} for input, {outputs} for output", ""
+def check_sound_devices() -> Iterator[Check]:
+    """The microphone and the loudspeaker that are used if no other is named, and the others."""
+    for name, direction in DIRECTIONS.items():
+        try:
+            devices = list_devices(direction)
+            chosen = find_device(None, direction)
+        except SettingError as error:
+            yield name, None, str(error), error.hint
+            continue
+        others = ", ".join(f'{d.number} "{d.name}"' for d in devices if d != chosen)
+        channels = CHANNELS.get(chosen.channels, f"{chosen.channels} channels")
+        detail = f'{chosen.number} "{chosen.name}", {chosen.rate} Hz, {channels}'
+        yield name, True, f"{detail}; others: {others}" if others else detail, ""
 
 
 def _imported(name: str) -> Any:

@@ -126,11 +126,13 @@ async def open_stream(
     channels: int,
     block: int,
     callback: Callable[..., None],
+    finished: Callable[[], None] | None = None,
 ) -> AsyncIterator[Any]:
     """A stream of the device that runs; it is stopped at once where the context ends.
 
     block: samples of one channel to a callback. callback: as `sounddevice.RawInputStream` or
-    `RawOutputStream` call it, in a thread of PortAudio's. Yields the stream.
+    `RawOutputStream` call it, in a thread of PortAudio's. finished: called there when the stream
+    has stopped, by itself or because the context ends. Yields the stream.
     Raises SettingError where it cannot be opened.
     """
     sounddevice = load_sounddevice()
@@ -147,6 +149,7 @@ async def open_stream(
             dtype="int16",
             latency="low",
             callback=callback,
+            finished_callback=finished,
         )
         try:
             stream.start()

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -240,53 +241,39 @@ def test_sound_files_without_their_library(monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
-class PortAudioError(Exception):
-    pass
+def device(name: str, inputs: int, outputs: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "hostapi": 0,
+        "max_input_channels": inputs,
+        "max_output_channels": outputs,
+        "default_samplerate": 48_000.0,
+    }
 
 
-def devices(*channels: tuple[int, int]) -> SimpleNamespace:
-    rows = [{"max_input_channels": i, "max_output_channels": o} for i, o in channels]
-    return SimpleNamespace(query_devices=lambda: rows, PortAudioError=PortAudioError)
+def test_sound_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [device("Speakers", 0, 2), device("Headset", 1, 2), device("Webcam", 1, 0)]
+    sounddevice = SimpleNamespace(
+        query_devices=lambda: found,
+        query_hostapis=lambda: [{"name": "ALSA"}],
+        default=SimpleNamespace(device=(1, 0)),
+        PortAudioError=OSError,
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice)
+    assert list(doctor.check_sound_devices()) == [
+        ("microphone", True, '1 "Headset", 48000 Hz, mono; others: 2 "Webcam"', ""),
+        ("loudspeaker", True, '0 "Speakers", 48000 Hz, stereo; others: 1 "Headset"', ""),
+    ]
+    del found[1:]
+    (microphone, loudspeaker) = doctor.check_sound_devices()
+    assert microphone[:3] == ("microphone", None, "this machine has no input device for sound")
+    assert loudspeaker == ("loudspeaker", True, '0 "Speakers", 48000 Hz, stereo', "")
 
 
-def broken() -> None:
-    raise PortAudioError("no  driver")
-
-
-@pytest.mark.parametrize(
-    ("found", "ok", "detail", "remedy"),
-    [
-        (devices((2, 0), (0, 2), (1, 1)), True, "2 for input, 2 for output", ""),
-        (devices(), None, "0 for input, 0 for output", ""),
-        (
-            SimpleNamespace(query_devices=broken, PortAudioError=PortAudioError),
-            None,
-            "PortAudio finds none: no driver",
-            "",
-        ),
-        (
-            ImportError(),
-            None,
-            "sounddevice is not installed",
-            "for processors of your own that use them: pip install sounddevice",
-        ),
-        (
-            OSError(),
-            None,
-            "PortAudio is not installed",
-            "for processors of your own that use them: install PortAudio, such as the package "
-            "libportaudio2",
-        ),
-    ],
-)
-def test_sound_devices(
-    found: Any, ok: bool | None, detail: str, remedy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def imported(name: str) -> Any:
-        assert name == "sounddevice"
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    monkeypatch.setattr(doctor, "_imported", imported)
-    assert doctor.check_sound_devices() == ("sound devices", ok, detail, remedy)
+def test_sound_devices_without_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    missing = "sound devices need the package sounddevice, which is not installed"
+    assert list(doctor.check_sound_devices()) == [
+        (name, None, missing, "pip install 'live-pipeline[audio]'")
+        for name in ("microphone", "loudspeaker")
+    ]

@@ -5,9 +5,12 @@ and write over at once; the blocks are given by the test.
 """
 
 from collections.abc import Callable, Iterable
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
+
+LATENCY = 0.03
+"""Seconds."""
 
 
 class PortAudioError(Exception):
@@ -100,6 +103,8 @@ class Stream:
         self._starting = starting
         self.closed = False
         self.started = False
+        self.exhausted = Event()
+        self._closing = Event()
         self._callback: Callable[..., None] = settings["callback"]
         self._thread = Thread(target=self._run, args=(blocks,), daemon=True)
 
@@ -111,20 +116,29 @@ class Stream:
 
     def close(self) -> None:
         self.closed = True
+        self._closing.set()
         if self.started:
             self._thread.join()
 
     def _run(self, blocks: Iterable[bytes | tuple[bytes, Flags]]) -> None:
+        """What is given to it as a block that is empty is a pause until the stream is closed."""
         clock = 1000.0
         for block in blocks:
-            if self.closed:
-                return
             data, flags = block if isinstance(block, tuple) else (block, Flags())
+            if not data:
+                self.exhausted.set()
+                self._closing.wait(10)
+            if self._closing.is_set():
+                break
             memory = bytearray(data)
             count = len(data) // 2 // self.settings["channels"]
             clock += count / self.settings["samplerate"]
             times = SimpleNamespace(
-                inputBufferAdcTime=clock - 0.03, currentTime=clock, outputBufferDacTime=clock + 0.03
+                inputBufferAdcTime=clock - LATENCY,
+                currentTime=clock,
+                outputBufferDacTime=clock + LATENCY,
             )
             self._callback(memoryview(memory), count, times, flags)
             memory[:] = b"\x55" * len(memory)
+        if finished := self.settings["finished_callback"]:
+            finished()

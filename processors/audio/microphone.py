@@ -1,0 +1,113 @@
+"""Sound from a microphone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from time import perf_counter_ns
+from typing import Annotated
+
+import numpy as np
+from anyio import to_thread
+from anyio.from_thread import BlockingPortal
+from msgspec import Meta
+
+from pipeline import AudioFormat, AudioFrame, PipelineError, Source
+from processors.audio.capture import Capture, CaptureClock
+from processors.audio.devices import SoundDevice, check_format, find_device, open_stream
+from processors.threads import NOBODY_LISTENS
+
+BUFFER_MS = 2000
+"""What is kept while the event loop is busy, or what is behind takes nothing."""
+WARNINGS = {
+    "device overrun": "sound was lost before it could be fetched: the machine is too busy",
+    "buffer full": f"sound was lost, for nobody took it for {BUFFER_MS / 1000:g} s",
+}
+"""What is said the first time; all are counted."""
+
+
+class Microphone(Source):
+    """Gives what a microphone hears, until the run is told to finish.
+
+    It needs the extra `audio`: pip install 'live-pipeline[audio]'.
+
+    device: its number, or words of its name, such as `usb`; left out, the system's default.
+      `pipeline doctor` shows what there is.
+    rate: in Hz; left out, the one that the device prefers.
+    channels: how many of them.
+    block_ms: length of a frame in milliseconds.
+    """
+
+    device = "microphone"
+
+    def __init__(
+        self,
+        device: int | str | None = None,
+        rate: Annotated[int, Meta(ge=4000, le=384_000)] | None = None,
+        channels: Annotated[int, Meta(ge=1, le=32)] = 1,
+        block_ms: Annotated[int, Meta(ge=5, le=200)] = 20,
+    ) -> None:
+        self.wanted = device
+        self.rate = rate
+        self.channels = channels
+        self.block_ms = block_ms
+        self._capture: Capture | None = None
+        self._counted = Counter[str]()
+
+    def check(self) -> None:
+        self._find()
+
+    def audio_out(self, incoming: AudioFormat) -> AudioFormat:
+        rate = self.rate or find_device(self.wanted, "input").rate
+        return AudioFormat(rate, self.channels)
+
+    async def lifespan(self) -> AsyncIterator[None]:
+        found, rate = await to_thread.run_sync(self._find)
+        async with BlockingPortal() as portal:
+            self._capture = Capture(BUFFER_MS // self.block_ms, _waker(portal))
+            self._found, self._rate = found, rate
+            async with open_stream(
+                found,
+                rate,
+                self.channels,
+                rate * self.block_ms // 1000,
+                self._capture.callback,
+                self._capture.end,
+            ):
+                yield
+            self._count_losses(self._capture)
+
+    async def frames(self) -> AsyncIterator[AudioFrame]:
+        assert self._capture is not None
+        clock = CaptureClock(self._rate)
+        offset = self.context.now() - perf_counter_ns()
+        while (block := await self._capture.take()) is not None:
+            self._count_losses(self._capture)
+            samples = np.frombuffer(block.data, np.int16).reshape(-1, self.channels)
+            pts = clock.place(block.heard + offset, len(samples), broken=block.broken)
+            if pts >= 0:  # it was heard when the run had begun
+                yield AudioFrame(samples, self._rate, pts=pts, born=block.heard)
+        raise PipelineError(f"{self._found} gives no more sound: has it been unplugged?")
+
+    def _count_losses(self, capture: Capture) -> None:
+        for reason, count in list(capture.lost.items()):
+            if count > self._counted[reason]:
+                if not self._counted[reason]:
+                    self.context.log.warning("%s: %s", self._found, WARNINGS[reason])
+                self.context.dropped(reason, count - self._counted[reason])
+                self._counted[reason] = count
+
+    def _find(self) -> tuple[SoundDevice, int]:
+        found = find_device(self.wanted, "input")
+        rate = self.rate or found.rate
+        check_format(found, rate, self.channels)
+        return found, rate
+
+
+def _waker(portal: BlockingPortal) -> Callable[[Callable[[], None]], None]:
+    def wake(function: Callable[[], None]) -> None:
+        with suppress(*NOBODY_LISTENS):
+            portal.start_task_soon(function)
+
+    return wake

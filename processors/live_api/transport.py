@@ -274,9 +274,30 @@ class LiveApi(Duplex):
                 hint="put a `vad_gate` there, or leave `automatic: false` out",
             )
 
+        here = [
+            other
+            for other in around.processors.values()
+            if isinstance(other, LiveApi) and other._account == self._account
+        ]
+        if len(here) > self.limit.sessions:
+            waits = self.limit.when_full == "wait"
+            what = "one waits for another to end" if waits else "one is refused"
+            raise SettingError(
+                f"{len(here)} sessions of this graph share a limit of {self.limit.sessions}: "
+                f"{what}",
+                setting="limit",
+                hint=f"set `limit: {{sessions: {len(here)}}}` or more",
+                severity="warning" if waits else "error",
+            )
+
     def _setting_of(self, path: str) -> str:
         avatar = self.wishes.avatar
         return "avatar" if avatar is not None and avatar.image == path else "voice_sample"
+
+    @property
+    def _account(self) -> str:
+        """Whose sessions are counted together."""
+        return f"{self.backend}:{self.project or self.url or ''}"
 
     @property
     def _kind(self) -> Literal["vertex", "gemini_api"] | None:
@@ -336,7 +357,7 @@ class LiveApi(Duplex):
         options = Options(
             kind=self._kind,
             model=self._model_name,
-            account=f"{self.backend}:{self.project or self.url or ''}",
+            account=self._account,
             functions=self.functions or [],
             resumption=self.resumption,
             reconnect=self.reconnect,

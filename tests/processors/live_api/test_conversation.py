@@ -638,3 +638,26 @@ def test_turns_that_nobody_marks_are_an_error_before_anything_is_sent(
         '<config>:4:42: error[misplaced] "live": nothing before it marks the user\'s turns; '
         "put a `vad_gate` there, or leave `automatic: false` out"
     )
+
+
+@pytest.mark.parametrize(("when_full", "severity"), [("wait", "warning"), ("refuse", "error")])
+def test_sessions_of_one_graph_that_do_not_fit_their_limit_are_found(
+    when_full: str, severity: str
+) -> None:
+    limit = f"limit: {{sessions: 1, when_full: {when_full}}}"
+    graph = loads(
+        "processors:\n"
+        "  typed: {use: text_source, lines: [Hello!]}\n"
+        f"  one: {{use: live_api, {limit}}}\n"
+        f"  two: {{use: live_api, {limit}}}\n"
+        "  other: {use: live_api, backend: local_vertex}\n"
+        "flow:\n"
+        "  - typed -> one\n"
+        "  - typed -> two\n"
+        "  - typed -> other\n"
+    )
+    found = [finding for finding in graph.check() if finding.code == "misplaced"]
+    assert [finding.severity for finding in found] == [severity] * 2
+    assert "2 sessions of this graph share a limit of 1" in found[0].message
+    assert found[0].place is not None
+    assert found[0].place.line == 3

@@ -164,6 +164,7 @@ def test_a_handle_file_is_all_that_handles_touch() -> None:
             },
         ),
         ("pipeline.cli.main", {"numpy", "rich", "websockets", "soxr", "soundfile", "google"}),
+        ("processors.serving.command", {"numpy", "starlette", "uvicorn", "websockets"}),
         ("processors.live_api.messages", {"anyio._backends._asyncio", "websockets"}),
         ("processors.live_api.transport", {"google", "processors.local_live_api.server"}),
     ],

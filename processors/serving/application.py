@@ -1,0 +1,166 @@
+"""The ASGI application: a websocket for each conversation, and what operators ask."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from processors.serving.binding import Bindings
+from processors.serving.connection import Connection
+from processors.serving.limits import Limits
+from processors.serving.lobby import Lobby
+from processors.serving.metrics import CONTENT_TYPE
+from processors.serving.protocol import SUBPROTOCOL
+
+PATH = "/session"
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+MOST_STRANGERS = 100
+"""Connections at a time that have not said yet who they are."""
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "Permissions-Policy": "microphone=(self), camera=(self)",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class Application:
+    """Serves a configuration to many. Call it as ASGI; its conversations are in `lobby`.
+
+    config: the YAML file, run anew for each client. bound: nodes whose place a client's device
+    takes, besides those that speak with a device anyway.
+    token: what clients have to know. origins: of pages on other hosts that may connect.
+    loopback: it is reached on this machine only; then a page has to come from it, too.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        bound: Bindings | None = None,
+        limits: Limits | None = None,
+        *,
+        token: str = "",
+        origins: Sequence[str] = (),
+        loopback: bool = False,
+    ) -> None:
+        self.lobby = Lobby(config, bound or {}, limits or Limits())
+        self._token = token
+        self._origins = {origin.rstrip("/") for origin in origins}
+        self._loopback = loopback
+        self._strangers = 0
+        middleware = [Middleware(_WithHeaders)]
+        if origins:
+            middleware.append(Middleware(CORSMiddleware, allow_origins=sorted(self._origins)))
+        self._app = Starlette(
+            routes=[
+                Route("/healthz", self._healthz),
+                Route("/readyz", self._readyz),
+                Route("/metrics", self._metrics),
+                WebSocketRoute(PATH, self._session),
+            ],
+            middleware=middleware,
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        async with self.lobby.running():
+            yield
+
+    async def _healthz(self, _: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def _readyz(self, _: Request) -> Response:
+        lobby = self.lobby
+        state = {
+            "ready": lobby.is_ready,
+            "draining": lobby.draining,
+            "open": lobby.open,
+            "sessions": lobby.limits.sessions,
+            "waiting": lobby.waiting,
+            "queue": lobby.limits.queue,
+        }
+        return JSONResponse(state, 200 if lobby.is_ready else 503)
+
+    async def _metrics(self, request: Request) -> Response:
+        given = request.headers.get("authorization", "")
+        if self._token and not hmac.compare_digest(
+            given.encode(), f"Bearer {self._token}".encode()
+        ):
+            return PlainTextResponse("wants the token as `Authorization: Bearer`\n", 401)
+        return Response(self.lobby.metrics.text(), media_type=CONTENT_TYPE)
+
+    async def _session(self, websocket: WebSocket) -> None:
+        refusal = self._refusal(websocket)
+        if refusal is not None:
+            self.lobby.metrics.refused.labels("handshake").inc()
+            await websocket.send_denial_response(refusal)
+            return
+        self._strangers += 1
+        try:
+            await websocket.accept(SUBPROTOCOL)
+            connection = Connection(websocket, self.lobby, self._token)
+            start = await connection.introduce()
+        finally:
+            self._strangers -= 1
+        if start is not None:
+            await connection.serve(start)
+
+    def _refusal(self, websocket: WebSocket) -> Response | None:
+        """Why a handshake is not accepted, if it is not."""
+        if not self._is_trusted(websocket):
+            return PlainTextResponse("pages of this origin may not connect: see --origin\n", 403)
+        if SUBPROTOCOL not in websocket.scope["subprotocols"]:
+            return PlainTextResponse(f"ask for the subprotocol {SUBPROTOCOL}\n", 400)
+        if self._strangers >= MOST_STRANGERS:
+            return PlainTextResponse("too many connections\n", 503)
+        return None
+
+    def _is_trusted(self, connection: HTTPConnection) -> bool:
+        """Whether the page that connects may: programs other than browsers send no origin.
+
+        On loopback the host is looked at as well, or a page elsewhere could let its own name
+        point here, and pass for ours.
+        """
+        host = connection.headers.get("host", "")
+        origin = connection.headers.get("origin")
+        if origin is not None and origin in self._origins:
+            return True
+        if self._loopback and urlsplit(f"//{host}").hostname not in LOOPBACK:
+            return False
+        return origin is None or urlsplit(origin).netloc == host
+
+
+class _WithHeaders:
+    """Adds the headers that keep a browser from doing what a page does not need."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with if scope["type"] == "http" else send)

@@ -1,0 +1,139 @@
+"""`pipeline serve`: one configuration for many clients."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("config", type=click.Path())
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--bind",
+    "bind",
+    multiple=True,
+    metavar="NODE=DEVICE",
+    help="Put the client's microphone, speaker, camera or keyboard in a node's place; repeatable.",
+)
+@click.option(
+    "--max-sessions",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Conversations at a time.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Clients that may wait for a place; others are refused.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a client that has dropped out may take to come back.",
+)
+@click.option(
+    "--idle",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A conversation ends when nobody has said anything for so long.",
+)
+@click.option(
+    "--longest",
+    type=click.FloatRange(min=1),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A conversation ends after so long.",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long conversations may go on after the first signal to stop.",
+)
+@click.option(
+    "--max-message",
+    type=click.IntRange(min=4096),
+    default=1 << 20,
+    show_default=True,
+    metavar="BYTES",
+    help="The largest message that a client may send.",
+)
+@click.option(
+    "--token",
+    envvar="PIPELINE_SERVE_TOKEN",
+    default="",
+    help="What clients have to know; better given in PIPELINE_SERVE_TOKEN. Needed where others "
+    "can reach the server.",
+)
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Pages of this origin may connect, besides the server's own; repeatable.",
+)
+@click.option("--tls-cert", type=click.Path(), help="PEM of the certificate and its chain.")
+@click.option("--tls-key", type=click.Path(), help="PEM of its key.")
+def serve(
+    config: str,
+    host: str,
+    port: int,
+    bind: tuple[str, ...],
+    max_sessions: int,
+    queue: int,
+    grace: float,
+    idle: float,
+    longest: float,
+    drain: float,
+    max_message: int,
+    token: str,
+    origins: tuple[str, ...],
+    tls_cert: str | None,
+    tls_key: str | None,
+) -> None:
+    """Serve CONFIG to many: each client that connects talks with a run of its own.
+
+    The clients' microphones, loudspeakers, cameras and keyboards take the places of this machine's.
+    They connect by websocket at /session. The first signal lets conversations come to their end,
+    the second stops at once.
+    """
+    try:
+        from processors.serving.server import serve_config
+    except ModuleNotFoundError as error:
+        hint = "pip install 'live-pipeline[serve]'"
+        raise click.UsageError(f"the package {error.name} is missing: {hint}") from None
+    from processors.serving.limits import Limits
+
+    limits = Limits(
+        sessions=max_sessions,
+        queue=queue,
+        grace_s=grace,
+        idle_s=idle,
+        longest_s=longest,
+        drain_s=drain,
+        message_bytes=max_message,
+    )
+    status = serve_config(
+        config,
+        host=host,
+        port=port,
+        bind=bind,
+        limits=limits,
+        token=token,
+        origins=origins,
+        cert=tls_cert,
+        key=tls_key,
+    )
+    raise SystemExit(status)

@@ -1,0 +1,123 @@
+"""What a conversation's processors share with whatever connection its client has at the moment."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, NamedTuple, TypeVar
+
+import anyio
+
+from processors.serving.mailbox import Mailbox
+from processors.serving.protocol import DeviceName, Image, Played
+
+T = TypeVar("T")
+
+MOST_SOUNDS = 500
+"""Messages with sound that wait for the graph: 10 s of 20 ms."""
+MOST_OTHERS = 64
+AHEAD_S = 30.0
+"""Seconds of sound that are sent before they are played."""
+
+
+class Lane(Generic[T]):
+    """A queue from the connection to a processor; when it is full, the oldest gives way."""
+
+    def __init__(self, room: int) -> None:
+        self.dropped = 0
+        self._items: deque[T] = deque()
+        self._room = room
+        self._changed = anyio.Event()
+        self._closed = False
+
+    def put(self, item: T) -> None:
+        """Never waits."""
+        if self._closed:
+            return
+        if len(self._items) >= self._room:
+            self._items.popleft()
+            self.dropped += 1
+        self._items.append(item)
+        self._changed.set()
+
+    def close(self) -> None:
+        """What is in it can still be taken."""
+        self._closed = True
+        self._changed.set()
+
+    def __aiter__(self) -> Lane[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._items:
+            if self._closed:
+                raise StopAsyncIteration
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return self._items.popleft()
+
+
+class Spoken(NamedTuple):
+    """Sound of the client's microphone: int16 PCM at `rate` Hz.
+
+    at_ms: its place in all that the microphone has captured.
+    prompt: whether it comes as it is spoken; not so after a resume, where it has been kept.
+    """
+
+    pcm: bytes
+    rate: int
+    at_ms: float
+    prompt: bool
+
+
+class Line:
+    """From the client: sound, text, pictures, and what it has played. To the client: a mailbox.
+
+    rate: of the microphone, in Hz. devices: those of the client that the graph uses.
+    captured_ms: how much sound the microphone has captured, what was lost on the way included.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.devices: set[DeviceName] = set()
+        self.sound = Lane[Spoken](MOST_SOUNDS)
+        self.text = Lane[str](MOST_OTHERS)
+        self.images = Lane[Image](1)
+        self.played = Lane[Played](MOST_OTHERS)
+        self.mailbox = Mailbox(AHEAD_S)
+        self.captured_ms = 0.0
+        self._prompt = True
+        self._anchor = (0, 0.0)
+
+    def hear(self, pcm: bytes) -> None:
+        """Sound from the client."""
+        self.sound.put(Spoken(pcm, self.rate, self.captured_ms, self._prompt))
+        self.captured_ms += len(pcm) / 2 / self.rate * 1000
+        self._prompt = True
+
+    def lost(self, ms: float) -> None:
+        """The client says that so much is missing before its next sound."""
+        self.captured_ms += ms
+
+    def resume(self, rate: int) -> None:
+        """The client is back, and may send what it has kept."""
+        self.rate = rate
+        self._prompt = False
+
+    def heard_back(self, report: Played) -> None:
+        """The client says what it has played."""
+        self.mailbox.played(report.turn, report.ms)
+        self.played.put(report)
+
+    def end_input(self) -> None:
+        """The client has nothing more to say."""
+        for lane in (self.sound, self.text, self.images):
+            lane.close()
+
+    def anchor(self, pts: int, captured_ms: float) -> None:
+        """At media time `pts` begins the sound that was captured at `captured_ms`."""
+        self._anchor = pts, captured_ms
+
+    def place(self, pts: int) -> float:
+        """Where a media time is in what the microphone has captured, in milliseconds."""
+        at, captured_ms = self._anchor
+        return captured_ms + (pts - at) / 1_000_000

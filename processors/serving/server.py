@@ -1,0 +1,188 @@
+"""The application on a server of its own, with signals and a way to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+import click
+import uvicorn
+
+from pipeline import ConfigError, Finding
+from processors.serving.application import LOOPBACK, Application
+from processors.serving.binding import check_config, read_bindings
+from processors.serving.limits import Limits
+from processors.serving.session import current, log
+
+DONE, WRONG_INPUT = 0, 2
+BACKLOG = 512
+FAREWELL_S = 3
+"""So long connections may take to close when the server ends."""
+
+
+@asynccontextmanager
+async def serving(
+    application: Application,
+    listener: socket.socket,
+    *,
+    cert: str | None = None,
+    key: str | None = None,
+) -> AsyncIterator[None]:
+    """Serve on a socket until left. Raises OSError for TLS files that cannot be read."""
+    config = uvicorn.Config(
+        application,
+        ws="websockets-sansio",
+        ws_max_size=application.lobby.limits.message_bytes,
+        ws_per_message_deflate=False,  # PCM does not get smaller
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=FAREWELL_S,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup([listener])  # these are the steps of `Server.serve` without its signals
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.main_loop)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await server.shutdown([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve on. Raises OSError."""
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+    )[0]
+    # The protocol has to be named: asyncio sends small messages at once (TCP_NODELAY) only then.
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def address(host: str, listener: socket.socket, *, tls: bool = False) -> str:
+    """Where a browser finds it."""
+    port = listener.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http{'s' if tls else ''}://{shown}:{port}/"
+
+
+def serve_config(
+    config: str,
+    *,
+    host: str,
+    port: int,
+    bind: Sequence[str],
+    limits: Limits,
+    token: str,
+    origins: Sequence[str],
+    cert: str | None,
+    key: str | None,
+) -> int:
+    """`pipeline serve`; the exit status."""
+    path = Path(config)
+    try:
+        bound = read_bindings(bind)
+        findings = check_config(path, bound)
+    except ConfigError as error:
+        findings = list(error.findings)
+    findings += _check_reach(host, token, cert)
+    for finding in findings:
+        click.echo(str(finding), err=True)
+    if any(finding.severity == "error" for finding in findings):
+        return WRONG_INPUT
+    is_local = host in LOOPBACK
+    application = Application(path, bound, limits, token=token, origins=origins, loopback=is_local)
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        click.echo(f"error: cannot listen on {host} port {port}: {error.strerror}", err=True)
+        return WRONG_INPUT
+    where = address(host, listener, tls=cert is not None)
+    with listener, _logging():
+        try:
+            anyio.run(_run, application, listener, where, cert, key)
+        except OSError as error:
+            click.echo(f"error: cannot use {error.filename or cert}: {error.strerror}", err=True)
+            return WRONG_INPUT
+    return DONE
+
+
+async def _run(
+    application: Application, listener: socket.socket, where: str, cert: str | None, key: str | None
+) -> None:
+    async with serving(application, listener, cert=cert, key=key):
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            log.info("serving at %s", where)
+            async with anyio.create_task_group() as group:
+
+                async def drain() -> None:
+                    await application.lobby.drain()
+                    group.cancel_scope.cancel()
+
+                stopping = False
+                async for _ in signals:
+                    if stopping:
+                        group.cancel_scope.cancel()
+                        break
+                    stopping = True
+                    if application.lobby.open:
+                        seconds = application.lobby.limits.drain_s
+                        what = "no more conversations; %d may go on for %g s, a signal stops them"
+                        log.info(what, application.lobby.open, seconds)
+                    group.start_soon(drain)
+
+
+def _check_reach(host: str, token: str, cert: str | None) -> Iterator[Finding]:
+    if host not in LOOPBACK and not token:
+        hint = "set PIPELINE_SERVE_TOKEN, or give --token"
+        yield Finding(
+            "token", f"--host {host} can be reached by others: it needs a token", hint=hint
+        )
+
+
+class _Named(logging.Filter):
+    """Puts the session's name before what is logged in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.session = f"[{current.get()}] " if current.get() else ""
+        return True
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    handler = logging.StreamHandler()
+    handler.addFilter(_Named())
+    handler.setFormatter(logging.Formatter("%(asctime)s %(session)s%(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logger = logging.getLogger("pipeline")
+    logger.setLevel(logging.INFO)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)

@@ -1,0 +1,107 @@
+"""`pipeline serve` as a process: what it says, and how it ends."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from click.testing import CliRunner
+from serving_bench import TALK
+
+from processors.serving.client import connect
+from processors.serving.command import serve
+from processors.serving.protocol import Draining
+
+BIND = ["--bind", "mic=microphone", "--bind", "typed=keyboard", "--bind", "pictures=camera"]
+BIND += ["--bind", "speaker=speaker"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "talk.yaml").write_text(TALK)
+    return tmp_path / "talk.yaml"
+
+
+@contextmanager
+def running(*arguments: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and the address that it prints."""
+    command = [sys.executable, "-m", "pipeline", "serve", *map(str, arguments), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            line = process.stderr.readline()
+            assert "serving at http://127.0.0.1:" in line, line + process.stderr.read()
+            yield process, line.split()[-1].replace("http", "ws") + "session"
+        finally:
+            process.kill()
+
+
+def refused(*arguments: str) -> str:
+    result = CliRunner().invoke(serve, arguments, env={"PIPELINE_SERVE_TOKEN": None})
+    assert result.exit_code == 2
+    return result.stderr
+
+
+async def test_a_signal_lets_conversations_end_and_another_does_not(config: Path) -> None:
+    with running(config, *BIND, "--drain", 30) as (process, url):
+        async with connect(url) as client:
+            process.send_signal(signal.SIGTERM)
+            with anyio.fail_after(20):
+                async for message in client:
+                    if isinstance(message, Draining):
+                        break
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            assert await anyio.to_thread.run_sync(process.wait, 20) == 0
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "no more conversations; 1 may go on for 30 s, a signal stops them" in said
+    assert "Traceback" not in said
+
+
+def test_without_conversations_it_ends_at_once(config: Path) -> None:
+    with running(config, *BIND) as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_what_others_can_reach_needs_a_token(config: Path) -> None:
+    said = refused(str(config), *BIND, "--host", "0.0.0.0")
+    assert said == (
+        "error[token] --host 0.0.0.0 can be reached by others: it needs a token; "
+        "set PIPELINE_SERVE_TOKEN, or give --token\n"
+    )
+
+
+def test_all_that_is_wrong_is_said(config: Path) -> None:
+    said = refused(str(config), "--host", "0.0.0.0")
+    assert "no node of it listens to a device" in said
+    assert "--bind mic=microphone" in said
+    assert "error[token]" in said
+
+
+def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+    assert "nowhere.yaml" in refused(str(tmp_path / "nowhere.yaml"))
+
+
+def test_a_port_that_is_taken(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused(str(config), *BIND, "--port", str(port))
+    assert said == f"error: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+def test_a_certificate_that_is_not_there(config: Path) -> None:
+    said = refused(str(config), *BIND, "--port", "0", "--tls-cert", "no.pem")
+    assert said == "error: cannot use no.pem: No such file or directory\n"

@@ -176,10 +176,11 @@ def _common(formats: list[AudioFormat]) -> AudioFormat:
 
 def _compare_formats(node: Node, arriving: list[tuple[Edge, AudioFormat]]) -> Iterator[Finding]:
     needed = node.processor.audio_in()
+    one_rate = isinstance(node.processor, Sink) and not node.processor.mixes_rates
     for edge, fmt in arriving:
         if not fmt.fits(needed):
             yield _format_mismatch(edge, fmt, needed)
-        elif isinstance(node.processor, Sink) and not fmt.fits(AudioFormat(arriving[0][1].rate)):
+        elif one_rate and not fmt.fits(AudioFormat(arriving[0][1].rate)):
             yield _format_mismatch(edge, fmt, AudioFormat(arriving[0][1].rate))
 
 

@@ -116,7 +116,8 @@ class Processor(abc.ABC):
     """The inbox it gets unless the graph says otherwise."""
 
     plays_media: bool = True
-    """False for what records rather than plays: interruptions leave its queue alone."""
+    """False for what records rather than plays: interruptions leave its queue alone, and only call
+    `interrupted`."""
 
     device: Device | None = None
     """Which of the user's devices it speaks with. Where a graph is served, that of the client who
@@ -205,6 +206,9 @@ class Transform(Processor):
 
 class Sink(Processor):
     """Takes frames, one at a time."""
+
+    mixes_rates: ClassVar[bool] = False
+    """True for what takes sound of several rates at once. Others are checked to get only one."""
 
     @classmethod
     def ports(cls) -> Ports:

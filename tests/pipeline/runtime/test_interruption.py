@@ -184,11 +184,11 @@ async def test_a_sink_that_is_busy_with_something_else_is_not_cancelled() -> Non
     assert sink.done
 
 
-async def test_a_recorder_keeps_what_it_was_given() -> None:
+async def test_a_recorder_keeps_what_it_was_given_and_is_told() -> None:
     recorder = Recorder()
     report, _ = await converse(Model(), recorder, frames=1000)
     assert recorder.turns() == [1] * 50 + [2] * 3
-    assert recorder.silenced == []
+    assert recorder.silenced == [(1, 490_000_000)]
     assert not report.drops
 
 

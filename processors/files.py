@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline import SettingError
@@ -19,3 +21,14 @@ def check_writable(path: Path) -> None:
         raise SettingError(f"cannot write {path}: {folder} is not a folder", setting="path")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise SettingError(f"cannot write {path}: permission denied", setting="path")
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """An OSError that comes from within says which file it is about."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import anyio
 import numpy as np
 import pytest
+import soundfile
 
 from pipeline import (
     SECOND,
@@ -206,6 +207,31 @@ def test_transcripts() -> None:
     early = [frame.text for frame in shown.of(Transcript) if not frame.final]
     assert any(LISBON.startswith(text) for text in early if text != LISBON)
     assert shown.report.seconds < 20  # it does not wait for more
+
+
+def test_record() -> None:
+    show("record")
+    samples, rate = soundfile.read("runs/record/talk.flac")
+    levels = 20 * np.log10(np.abs(samples).reshape(-1, 2).clip(1e-6) + 1e-9)
+    lines = Path("runs/record/talk.flac.markers.jsonl").read_text().splitlines()
+    marks = [json.loads(line) for line in lines]
+    assert [mark["event"] for mark in marks] == [
+        *("started", "interrupted", "ended"),
+        *("started", "ended"),
+    ]
+    cut = marks[1]["at"]
+    first, second = (row for row in rows("record") if row["speaker"] == "model")
+    assert first["end"] == pytest.approx(cut, abs=0.002)
+    assert rate == 24_000
+
+    def loudest(channel: int, start: float, end: float) -> float:
+        return float(levels[int(start * rate) : int(end * rate), channel].max())
+
+    assert loudest(0, 0.4, 2.5) > -20  # the user asks
+    assert loudest(1, first["start"], cut) > -20  # the model answers
+    assert loudest(0, 8.2, cut) > -20  # and is talked over
+    assert loudest(1, cut, second["start"]) < -100
+    assert loudest(1, second["start"], second["end"]) > -20
 
 
 # --- sessions ---

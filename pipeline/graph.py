@@ -28,7 +28,7 @@ from pipeline.ports import FrameTypes, Ports
 from pipeline.processor import Processor, Source, Transform
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """A processor in its place in the graph."""
 
@@ -57,7 +57,7 @@ class Node:
         return nearest_place(self.setting_places, setting) or self.place
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Edge:
     """Carries what the target, or something behind it, takes."""
 

@@ -152,10 +152,12 @@ class Inbox(Generic[T]):
             await checkpoint()
             self._resumed = perf_counter_ns()
         while True:
+            while not (self._queue or self._ended):
+                await self._something()
             try:
                 return self.receive_nowait()
-            except WouldBlock:
-                await self._something()
+            except WouldBlock:  # all of it was stale
+                continue
 
     def late(self) -> AsyncIterator[T]:
         """Frames that come back through a cycle after the inputs have ended.

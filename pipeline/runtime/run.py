@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
-from anyio.abc import TaskGroup
 
 from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, errors_of
 from pipeline.frames import SECOND
 from pipeline.graph import Graph
-from pipeline.processor import Duplex, Sink, Source
+from pipeline.processor import Duplex, Processor, Sink, Source
 from pipeline.runtime import tasks
 from pipeline.runtime.report import Report
 from pipeline.runtime.wiring import Station, Taps, Wiring
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 CLOSE_SECONDS = 5.0
 """How long a processor may take to close after the run was cancelled."""
@@ -75,7 +78,8 @@ class Run:
                 async with AsyncExitStack() as stack:
                     for station in reversed(stations):
                         station.processor.context = RunContext(station, self)
-                        await stack.enter_async_context(self._lifespan(station))
+                        if type(station.processor).lifespan is not Processor.lifespan:
+                            await stack.enter_async_context(self._lifespan(station))
                     self._started = anyio.current_time()
                     async with anyio.create_task_group() as group:
                         for station in stations:
@@ -182,6 +186,8 @@ class Run:
 
 class RunContext:
     """What `Processor.context` is while a graph runs."""
+
+    __slots__ = ("_run", "_station", "log", "name", "now")
 
     def __init__(self, station: Station, run: Run) -> None:
         self.name = station.name

@@ -34,24 +34,42 @@ Taps = Mapping[type[Frame], Tap]
 class Station:
     """A node while it runs."""
 
+    __slots__ = (
+        "busy",
+        "busy_turn",
+        "inbox",
+        "latest_turn",
+        "name",
+        "node",
+        "open_feedback",
+        "open_inputs",
+        "processor",
+        "relays",
+        "routes",
+    )
+
     def __init__(self, node: Node, inbox: Inbox[Frame] | None) -> None:
         self.node = node
         self.name = node.name
         self.processor = node.processor
         self.inbox = inbox
         self.open_inputs = sum(not edge.feedback for edge in node.incoming)
-        self.push: Deliver = _unwired
-        """Emit a frame that this processor gives."""
-        self.relay: Deliver = _unwired
-        """Emit a frame that passes it."""
+        self.open_feedback = sum(edge.feedback for edge in node.incoming)
         self.routes: Targets = {}
         """Where what it gives goes."""
         self.relays: Targets = {}
         """Where what passes it goes."""
-        self.open_feedback = sum(edge.feedback for edge in node.incoming)
         self.latest_turn = 0
         self.busy: anyio.CancelScope | None = None
         self.busy_turn = 0
+
+    def push(self, frame: Frame) -> None:
+        """Emit a frame that this processor gives."""
+        self.routes[type(frame)](frame)
+
+    def relay(self, frame: Frame) -> None:
+        """Emit a frame that passes it."""
+        self.relays[type(frame)](frame)
 
     def failure(self, error: BaseException, frame: Frame | None = None) -> ProcessorFailure:
         """The failure of this processor; one of another's, which came through here, stays that."""
@@ -73,11 +91,16 @@ class Station:
 class _Routes(dict[type, Deliver]):
     """Where frames go, by type; found out when the first of a type comes."""
 
-    def __init__(self, find: Callable[[type], Iterable[Deliver]]) -> None:
+    __slots__ = ("_find", "_station")
+
+    def __init__(
+        self, station: Station, find: Callable[[Station, type], Iterable[Deliver]]
+    ) -> None:
+        self._station = station
         self._find = find
 
     def __missing__(self, kind: type) -> Deliver:
-        self[kind] = deliver = _to_all(tuple(self._find(kind)))
+        self[kind] = deliver = _to_all(tuple(self._find(self._station, kind)))
         return deliver
 
 
@@ -93,8 +116,9 @@ class Wiring:
         self._counts = {id(edge): _count(edge, report) for edge in graph.edges}
         self.stations = {node.name: self._station(node) for node in graph.order}
         for station in self.stations.values():
-            station.push = self._emitter(station, gives=True)
-            station.relay = self._emitter(station, gives=False)
+            station.routes = _Routes(station, self._given)
+            if station.node.passes:
+                station.relays = _Routes(station, self._passed)
             if station.inbox is not None:
                 if not station.open_feedback:
                     station.inbox.end_late()
@@ -158,31 +182,20 @@ class Wiring:
                     found[edge.target.name] = pending[-1]
         return pending[1:]
 
-    def _emitter(self, station: Station, *, gives: bool) -> Deliver:
-        routes = _Routes(lambda kind: self._route(station, kind, gives))
-        if gives:
-            station.routes = routes
-        else:
-            station.relays = routes
-
-        def emit(frame: Frame) -> None:
-            routes[type(frame)](frame)
-
-        return emit
-
-    def _route(self, station: Station, kind: type, gives: bool) -> Iterable[Deliver]:
+    def _given(self, station: Station, kind: type) -> Iterable[Deliver]:
+        """Where frames of a type go that the processor itself gives."""
         if not issubclass(kind, Frame):
             raise station.failure(PipelineError(f"it gave a {kind.__name__}, which is not a frame"))
         if issubclass(kind, Interruption):
-            yield lambda frame: self.interrupt(station, frame.turn)
-            return
-        if gives and not issubclass(kind, station.node.ports.takes):
-            for tapped, tap in self._taps.items():
-                if issubclass(kind, tapped):
-                    yield _to_tap(tap, station.name)
-        for edge in station.node.outgoing:
-            if issubclass(kind, edge.accepts):
-                yield self._deliver(edge, kind)
+            return [lambda frame: self.interrupt(station, frame.turn)]
+        seen = () if issubclass(kind, station.node.ports.takes) else self._taps.items()
+        taps = [_to_tap(tap, station.name) for tapped, tap in seen if issubclass(kind, tapped)]
+        return [*taps, *self._passed(station, kind)]
+
+    def _passed(self, station: Station, kind: type) -> Iterable[Deliver]:
+        """Where frames of a type go that leave it."""
+        carrying = (edge for edge in station.node.outgoing if issubclass(kind, edge.accepts))
+        return [self._deliver(edge, kind) for edge in carrying]
 
     def _deliver(self, edge: Edge, kind: type[Frame]) -> Deliver:
         target = self.stations[edge.target.name]
@@ -194,7 +207,7 @@ class Wiring:
     def entrance(self, station: Station) -> Targets:
         """What a plain transform with an inbox of its own does with each type of frame."""
         taken = EdgeCount("inbox", station.name)
-        return _Routes(lambda kind: [_into_transform(station, kind, taken)])
+        return _Routes(station, lambda _, kind: [_into_transform(station, kind, taken)])
 
 
 def _feeding(node: Node) -> list[Node]:
@@ -269,7 +282,3 @@ def _count(edge: Edge, report: Report) -> EdgeCount:
     count = EdgeCount(edge.source.name, edge.target.name)
     report.edges.append(count)
     return count
-
-
-def _unwired(frame: Frame) -> None:
-    raise RuntimeError("the graph is not wired yet")

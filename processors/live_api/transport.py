@@ -27,8 +27,6 @@ from processors.files import check_writable
 from processors.live_api import backends
 from processors.live_api.backends import Backend
 from processors.live_api.capabilities import check_wishes
-from processors.live_api.connection import require_asyncio
-from processors.live_api.conversation import Conversation
 from processors.live_api.frame_types import Gives, Takes
 from processors.live_api.input import INPUT_RATE
 from processors.live_api.parts import OUTPUT_RATE
@@ -319,6 +317,9 @@ class LiveApi(Duplex):
         return AudioFormat(OUTPUT_RATE, 1)
 
     async def lifespan(self) -> AsyncIterator[None]:
+        # What speaks websockets is not imported for a check, which it would make a third slower.
+        from processors.live_api.connection import require_asyncio
+
         require_asyncio()
         files = {path: await anyio.Path(path).read_bytes() for path in self.wishes.paths}
         self.wishes = msgspec.structs.replace(self.wishes, files=files)
@@ -354,6 +355,8 @@ class LiveApi(Duplex):
         return backends.local(self.url or "", self.model, self.backend or "local")
 
     async def run(self, inbox: Inbox[Takes], outbox: Outbox[Gives]) -> None:
+        from processors.live_api.conversation import Conversation
+
         options = Options(
             kind=self._kind,
             model=self._model_name,

@@ -173,9 +173,18 @@ def _way(
     return None
 
 
-def _effort(kind: type[Processor]) -> tuple[bool, int]:
-    """Sinks come first, then what needs few settings."""
-    return not issubclass(kind, Sink), sum(s.required for s in read_reference(kind).settings)
+def _effort(kind: type[Processor]) -> tuple[bool, bool, bool, int]:
+    """Sinks come first; then what needs no device, and of sources what reads a file rather than
+    makes something up; then what needs few settings.
+    """
+    entries = read_reference(kind).settings
+    reads = any(entry.shape.kind == "file" and not entry.shape.written for entry in entries)
+    return (
+        not issubclass(kind, Sink),
+        kind.device is not None,
+        issubclass(kind, Source) and not reads,
+        sum(entry.required for entry in entries),
+    )
 
 
 def _fits(source: type[Processor], target: type[Processor]) -> bool:

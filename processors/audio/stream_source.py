@@ -39,7 +39,7 @@ class StreamSource(Source):
 
     def __init__(
         self,
-        url: str,
+        url: Annotated[str, Meta(examples=["https://radio.example/talk.wav"])],
         encoding: Encoding | None = None,
         rate: Annotated[int, Meta(ge=4000, le=384_000)] | None = None,
         channels: Annotated[int, Meta(ge=1, le=32)] | None = None,

@@ -18,10 +18,13 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 TALK = """\
 processors:
-  # Plays a sound file into the graph: WAV, FLAC, Ogg, MP3 and whatever else soundfile reads.
+  # Plays a sound file into the graph: WAV, FLAC, Ogg, MP3 and whatever else soundfile reads; or
+  # what comes in at standard input.
   audio_source:
     use: audio_source
-    path: input.wav    # TODO: the file.
+    # TODO: the file; `-` is standard input, with a WAV header in front, or without one if `rate` is
+    # given.
+    path: input.wav
   # Resamples as a stream: every chunking of a signal gives the same samples.
   resampler:
     use: resampler

@@ -38,7 +38,8 @@ def test_every_code_that_is_used_is_explained_and_no_other() -> None:
     used = set(codes("pipeline"))
     assert len(used) > 30
     assert set(EXPLANATIONS) == used
-    assert set(codes("processors")) - used == {"scenario", "replay"} <= set(all_explanations())
+    added = {"scenario", "replay", "binding", "token"}
+    assert set(codes("processors")) - used == added <= set(all_explanations())
 
 
 @pytest.mark.parametrize("code", sorted(set(EXPLANATIONS) - NO_CONFIGURATIONS))

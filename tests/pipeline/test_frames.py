@@ -49,7 +49,7 @@ def test_a_frame_type_of_ones_own() -> None:
 def test_only_sound_and_pictures_are_media() -> None:
     kinds = [kind for kind in vars(pipeline).values() if isinstance(kind, type)]
     media = {kind for kind in kinds if issubclass(kind, Frame) and kind.media}
-    assert media == {pipeline.AudioFrame, pipeline.ImageFrame}
+    assert media == {pipeline.AudioFrame, pipeline.ImageFrame, pipeline.VideoFrame}
     assert not Transcript("hello", Speaker.USER).media
 
 

@@ -28,7 +28,17 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from websockets.exceptions import ConnectionClosed
 
-from pipeline import SECOND, AudioFrame, Gap, Instruction, TextFrame, Transcript, TurnEnded, Usage
+from pipeline import (
+    SECOND,
+    AudioFrame,
+    ConfigError,
+    Gap,
+    Instruction,
+    TextFrame,
+    Transcript,
+    TurnEnded,
+    Usage,
+)
 from pipeline.testing import VirtualTimeLoop
 from processors.live_api.settings import ResumptionSettings
 from processors.live_api.transport import LiveApi
@@ -304,8 +314,8 @@ async def test_a_new_instruction_without_resumption_is_one_clear_message(
 ) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "a-key")
     async with service(good) as (url, wires):
-        message = await fails(Director(), LiveApi("gemini_api", url=url))
-    assert "switch resumption on, with `resumption: {}`" in message
+        with pytest.raises(ConfigError, match=r"switch resumption on, with `resumption: {}`"):
+            await run(Director(), LiveApi("gemini_api", url=url))
     assert not wires
 
 

@@ -18,8 +18,15 @@ NAMES = (
     "chain",
     "backlog",
     "latency",
+    "sessions",
     "interruption",
+    "slow_sink",
+    "audio",
+    "wire",
+    "live_sessions",
     "local_live_api",
+    "start",
+    "scaling",
 )
 """The benchmarks, each a module with a `measure`."""
 

@@ -23,7 +23,7 @@ def table(section: Section) -> str:
         for curve in chart.curves:
             lines.append(
                 f"    {curve.name}: {number(curve.intercept)} + {number(curve.slope)} each,"
-                f" R² {curve.r2:.4f}, order {curve.order:.2f}"
+                f" R² {curve.r2:.4f}, bend {curve.bend:.2f}"
                 f" ({number(curve.sizes[0])} to {number(curve.sizes[-1])})"
             )
     lines += [f"  {verdict(goal)}" for goal in section.goals]

@@ -64,19 +64,18 @@ class Goal(Struct):
 
 
 class Curve(Struct):
-    """A quantity over a size, and the straight line through it: `intercept + slope * size`.
+    """A figure over a size, and the straight line through it: `intercept + slope * size`.
 
-    r2: coefficient of determination. order: the exponent of growth over the larger half of the
-    sizes, after the intercept is taken off; 1 is linear.
+    r2 and bend: how straight it is, see `benchmarks.harness.curves.fit`.
     """
 
     name: str
     sizes: list[float]
     values: list[float]
-    intercept: float = 0.0
-    slope: float = 0.0
+    intercept: float
+    slope: float
     r2: float = 1.0
-    order: float = 1.0
+    bend: float = 1.0
 
 
 class Chart(Struct):

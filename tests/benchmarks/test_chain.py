@@ -1,13 +1,9 @@
-"""The benchmarks of the framework itself, in tiny sizes: that they run, count and check."""
-
-import asyncio
 import importlib.util
-import time
 from collections.abc import AsyncIterator
 
 import pytest
 
-from benchmarks import backlog, chain, interruption, latency, parts
+from benchmarks import chain, parts
 from benchmarks.harness.child import Outcome, call
 from benchmarks.harness.results import Section
 from benchmarks.harness.rounds import Rounds, Subject
@@ -48,48 +44,8 @@ def test_a_frame_out_of_order_is_noticed() -> None:
         parts.run(parts.chain(Twice(2), parts.Count(), 1))
 
 
-def test_a_hold_is_seen() -> None:
-    async def hold() -> float:
-        async with backlog.watching() as watch:
-            await asyncio.sleep(0)
-            end = time.thread_time() + 0.02
-            while time.thread_time() < end:
-                pass
-            await asyncio.sleep(0)
-        return watch.longest
-
-    assert 0.02 <= asyncio.run(hold()) < 0.2
-
-
-@pytest.mark.parametrize("inbox", [None, 4])
-def test_a_backlog_arrives(inbox: int | None) -> None:
-    figures, work = backlog.graph(300, inbox)
-    assert work == {"frames": 300}
-    assert figures["longest hold"] > 0
-
-
-def test_latency_is_taken_of_every_frame() -> None:
-    figures, work = latency.graph([(20, 0.001), (10, 0.002)], channels=True)
-    assert work == {"frames": 30}
-    assert list(figures) == ["1 ms, p50", "1 ms, p99", "2 ms, p50", "2 ms, p99"]
-    assert all(figures.values())
-
-
-@pytest.mark.parametrize("case", [*interruption.CASES.values(), {"frames": 9, "waiting": 20}])
-def test_no_stale_sound_comes_after_an_interruption(case: dict) -> None:
-    case = case | ({"late": 0.02} if "late" in case else {})
-    figures = interruption.graph(times=3, **case)
-    assert figures["stale"] == 0
-    assert 0 < figures["p50"] <= figures["p99"]
-
-
-def test_stale_sound_would_be_counted() -> None:
-    assert interruption.figures([1.0, 1.0], stale_frames=4, times=2)["stale"] == 40
-
-
 def test_without_the_peers_ours_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    monkeypatch.setattr(chain, "LENGTH", 1)
     rounds = Rounds(rounds=1, quick=True)
     monkeypatch.setattr(rounds, "size", lambda full, quick: 50)
     monkeypatch.setattr(rounds, "_run", in_this_process)
@@ -101,7 +57,7 @@ def test_without_the_peers_ours_is_measured(monkeypatch: pytest.MonkeyPatch) -> 
         chain.CALLS,
         chain.STREAMS,
     }
-    assert [goal.met is None for goal in section.goals] == [True, True, False, False, False]
+    assert [goal.value is None for goal in section.goals] == [True, True, False, False, False]
 
 
 @PEERS

@@ -6,6 +6,7 @@ Credentials are looked for, never shown.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import socket
 import ssl
@@ -19,6 +20,8 @@ import msgspec
 
 from pipeline import SettingError
 from processors.audio.devices import CHANNELS, Direction, find_device, list_devices
+from processors.image.camera import list_cameras
+from processors.image.grabber import INSTALL
 from processors.live_api.backends import KEY_VARIABLES, TOKEN_VARIABLE, vertex_host
 
 Check = tuple[str, bool | None, str, str]
@@ -43,6 +46,7 @@ def check_machine(online: bool) -> Iterator[Check]:
     yield from check_services(online)
     yield check_sound_files()
     yield from check_sound_devices()
+    yield check_cameras()
 
 
 # --- credentials ---
@@ -157,7 +161,7 @@ def _way_out(variables: Mapping[str, str]) -> str:
     return "check the network, the firewall and the clock"
 
 
-# --- sound ---
+# --- sound and pictures ---
 
 
 def check_sound_files() -> Check:
@@ -182,6 +186,18 @@ def check_sound_devices() -> Iterator[Check]:
         channels = CHANNELS.get(chosen.channels, f"{chosen.channels} channels")
         detail = f'{chosen.number} "{chosen.name}", {chosen.rate} Hz, {channels}'
         yield name, True, f"{detail}; others: {others}" if others else detail, ""
+
+
+def check_cameras() -> Check:
+    """Those that the system lists; none is opened."""
+    name = "camera"
+    if importlib.util.find_spec("cv2") is None:
+        return name, None, "OpenCV is not installed", f"for the processor `camera`: {INSTALL}"
+    cameras = list_cameras()
+    if cameras is None:
+        return name, None, "the system does not tell which there are", ""
+    listed = ", ".join(f'{number} "{device}"' for number, device in cameras.items())
+    return name, bool(cameras) or None, listed or "there is none", ""
 
 
 def _imported(name: str) -> Any:

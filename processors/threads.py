@@ -52,6 +52,19 @@ async def run_in_daemon_thread(function: Callable[[], T]) -> T:
     return result
 
 
+def waker(portal: BlockingPortal) -> Callable[[Callable[[], None]], None]:
+    """For threads that must not wait: a function that has another one called in the event loop.
+
+    Where the loop has ended, nothing happens.
+    """
+
+    def wake(function: Callable[[], None]) -> None:
+        with suppress(*NOBODY_LISTENS):
+            portal.start_task_soon(function)
+
+    return wake
+
+
 class Followed(Generic[T]):
     """An asynchronous iterator over what a thread reads; it raises what the thread raised."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from time import perf_counter_ns
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from msgspec import Meta
 from pipeline import AudioFormat, AudioFrame, PipelineError, Source
 from processors.audio.capture import Capture, CaptureClock
 from processors.audio.devices import SoundDevice, check_format, find_device, open_stream
-from processors.threads import NOBODY_LISTENS
+from processors.threads import waker
 
 BUFFER_MS = 2000
 """What is kept while the event loop is busy, or what is behind takes nothing."""
@@ -65,7 +64,7 @@ class Microphone(Source):
     async def lifespan(self) -> AsyncIterator[None]:
         found, rate = await to_thread.run_sync(self._find)
         async with BlockingPortal() as portal:
-            self._capture = Capture(BUFFER_MS // self.block_ms, _waker(portal))
+            self._capture = Capture(BUFFER_MS // self.block_ms, waker(portal))
             self._found, self._rate = found, rate
             async with open_stream(
                 found,
@@ -103,11 +102,3 @@ class Microphone(Source):
         rate = self.rate or found.rate
         check_format(found, rate, self.channels)
         return found, rate
-
-
-def _waker(portal: BlockingPortal) -> Callable[[Callable[[], None]], None]:
-    def wake(function: Callable[[], None]) -> None:
-        with suppress(*NOBODY_LISTENS):
-            portal.start_task_soon(function)
-
-    return wake

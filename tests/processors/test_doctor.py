@@ -277,3 +277,21 @@ def test_sound_devices_without_their_package(monkeypatch: pytest.MonkeyPatch) ->
         (name, None, missing, "pip install 'live-pipeline[audio]'")
         for name in ("microphone", "loudspeaker")
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "ok", "detail"),
+    [
+        ({0: "Webcam", 2: "Card"}, True, '0 "Webcam", 2 "Card"'),
+        ({}, None, "there is none"),
+        (None, None, "the system does not tell which there are"),
+    ],
+)
+def test_cameras(
+    found: dict[int, str] | None, ok: bool | None, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "list_cameras", lambda: found)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert doctor.check_cameras() == ("camera", ok, detail, "")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert doctor.check_cameras()[1:3] == (None, "OpenCV is not installed")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pipeline.errors import Place
+
 _TOKEN = re.compile(r"\s*(?:(?P<name>[^\s<>,-](?:[^\s<>,-]|-(?!>))*)|(?P<arrow><->|->))")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
 ARROWS = "write `a -> b -> c`, or `a <-> b` for both directions"
 
@@ -18,6 +20,14 @@ class Link(NamedTuple):
     target: str
     source_at: int
     target_at: int
+
+
+class Wire(NamedTuple):
+    """An edge to be: two names, and where the arrow between them stands."""
+
+    source: str
+    target: str
+    place: Place | None = None
 
 
 class FlowSyntaxError(ValueError):

@@ -7,7 +7,7 @@ asks every processor whether it can run here, and compares audio formats along t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from pipeline.errors import (
     did_you_mean,
     nearest_place,
 )
-from pipeline.flow import FlowSyntaxError, Link, parse_chain
+from pipeline.flow import FlowSyntaxError, Wire, parse_chain
 from pipeline.frames import Frame
 from pipeline.inbox import InboxSettings
 from pipeline.ports import FrameTypes, Ports
@@ -75,9 +75,10 @@ class Edge:
 class Graph:
     """Processors wired by chains such as `"microphone -> to_16k -> gemini -> speaker"`.
 
-    processors: by name. flow: chains. inboxes: settings for processors that should not get their
-    default inbox; a plain transform named here gets a task and a channel of its own.
-    places, flow_places: where each comes from, for messages.
+    processors: by name. flow: chains, or single wires with their places. inboxes: settings for
+    processors that should not get their default inbox; a plain transform named here gets a task
+    and a channel of its own.
+    places: where each comes from, for messages. advice: what is to be said of it besides.
     setting_places: where the settings of a processor stand; `inbox.ms` is within `inbox`.
     Raises ConfigError with everything that is wrong.
     """
@@ -85,16 +86,17 @@ class Graph:
     def __init__(
         self,
         processors: Mapping[str, Processor],
-        flow: Sequence[str],
+        flow: Sequence[str | Wire],
         *,
         inboxes: Mapping[str, InboxSettings] | None = None,
         places: Mapping[str, Place] | None = None,
-        flow_places: Sequence[Place] | None = None,
         setting_places: Mapping[str, Mapping[str, Place]] | None = None,
+        advice: Sequence[Finding] = (),
     ) -> None:
         flow = [flow] if isinstance(flow, str) else flow
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
+        self.advice = advice
         self.used = False
         """Processors keep state, so a graph runs once."""
         findings: list[Finding] = []
@@ -119,8 +121,11 @@ class Graph:
                 findings.append(Finding("annotations", str(error), where, error.hint))
                 ports = Ports((Frame,), (Frame,))
             self.nodes[name] = Node(name, processor, ports, inbox, place, settings)
-        for index, chain in enumerate(flow):
-            findings += self._connect(chain, flow_places[index] if flow_places else None)
+        for item in flow:
+            wires, unread = ([item], []) if isinstance(item, Wire) else read_chain(item, self.nodes)
+            findings += unread
+            for wire in wires:
+                findings += self._connect(wire)
         if not findings:  # what cannot be read or found would look unused as well
             findings += checks.check_structure(self)
         if findings:
@@ -141,30 +146,26 @@ class Graph:
 
         offline: look at nothing outside the graph; compare formats as far as they are then known.
         """
-        return environment.check_machine(self, offline=offline)
+        return [*self.advice, *environment.check_machine(self, offline=offline)]
 
     def files_written(self) -> dict[Path, list[tuple[Node, str]]]:
         """The files that it would write, as far as settings say: by which nodes and settings."""
         return environment.files_written(self)
 
-    def _connect(self, chain: str, place: Place | None) -> list[Finding]:
-        links, findings = read_chain(chain, self.nodes, place)
-        for link in links:
-            at = _moved(place, link.target_at)
-            edge = Edge(self.nodes[link.source], self.nodes[link.target], at)
-            if any(edge.target is other.target for other in edge.source.outgoing):
-                findings.append(Finding("connected-twice", f'"{edge}" is there already', at))
-                continue
-            self.edges.append(edge)
-            edge.source.outgoing.append(edge)
-            edge.target.incoming.append(edge)
-        return findings
+    def _connect(self, wire: Wire) -> Iterator[Finding]:
+        edge = Edge(self.nodes[wire.source], self.nodes[wire.target], wire.place)
+        if any(edge.target is other.target for other in edge.source.outgoing):
+            yield Finding("connected-twice", f'"{edge}" is there already', wire.place)
+            return
+        self.edges.append(edge)
+        edge.source.outgoing.append(edge)
+        edge.target.incoming.append(edge)
 
 
 def read_chain(
-    chain: str, names: Iterable[str], place: Place | None
-) -> tuple[list[Link], list[Finding]]:
-    """The links of a chain between known names, and what else is in it."""
+    chain: str, names: Iterable[str], place: Place | None = None
+) -> tuple[list[Wire], list[Finding]]:
+    """The wires of a chain between known names, and what else is in it."""
     known = set(names)
     try:
         links = parse_chain(chain)
@@ -185,7 +186,12 @@ def read_chain(
         )
         for at, name in unknown.items()
     ]
-    return [link for link in links if {link.source, link.target} <= known], findings
+    wires = [
+        Wire(link.source, link.target, _moved(place, link.target_at))
+        for link in links
+        if {link.source, link.target} <= known
+    ]
+    return wires, findings
 
 
 def _moved(place: Place | None, columns: int) -> Place | None:

@@ -15,7 +15,8 @@ from pipeline.reference import Entry, Shape, read_fields, read_reference
 
 Schema = dict[str, Any]
 
-_NAME = "[A-Za-z_](?:[A-Za-z0-9_]|-(?!>))*"
+_WORD = "[A-Za-z_](?:[A-Za-z0-9_]|-(?!>))*"
+_NAME = rf"{_WORD}(?:\.{_WORD})*"
 
 VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
 
@@ -42,16 +43,17 @@ INBOX = " ".join(
 def configuration_schema(kinds: Mapping[str, type[Processor]]) -> Schema:
     """The schema of a configuration in which `kinds` can be used by name.
 
-    Processors that are named by file or module may have any settings. `${NAME}` may stand for
-    every value that is not a list, a group or a mapping.
+    Processors that are named by file or module, and fragments, may have any settings. `${NAME}` may
+    stand for every value.
     Raises SettingError where a class's annotations are missing or wrong.
     """
     summaries = {name: read_reference(kind).summary for name, kind in kinds.items()}
     use = [{"const": name, "description": summary} for name, summary in summaries.items()]
     elsewhere = {
         "type": "string",
-        "pattern": rf":|{VARIABLE}",
-        "description": "`./file.py:Class` beside the configuration, or `package.module:Class`.",
+        "pattern": rf":|\.ya?ml$|{VARIABLE}",
+        "description": "`./file.py:Class` beside the configuration, `package.module:Class`, "
+        "or a fragment, `./file.yaml`.",
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -60,6 +62,12 @@ def configuration_schema(kinds: Mapping[str, type[Processor]]) -> Schema:
         "required": ["processors", "flow"],
         "additionalProperties": False,
         "properties": {
+            "parameters": {
+                "description": "Of a fragment: names with their defaults; one with nothing behind "
+                'it has to be given. "${name}" stands for a value.',
+                "type": "object",
+                "propertyNames": {"pattern": f"^{_WORD}$"},
+            },
             "processors": {
                 "description": "The nodes of the graph: names with their settings.",
                 "type": "object",
@@ -138,7 +146,7 @@ def _value(shape: Shape) -> Schema:
     if any(each.kind == "any" for each in shapes):
         return {}
     choices = [_bare(each) for each in shapes]
-    if any(each.kind in ("integer", "number", "boolean", "choice") for each in shapes):
+    if not all(each.kind in ("text", "file", "code") for each in shapes):
         choices.append({"$ref": "#/$defs/variable"})
     if any(each.nullable for each in shapes):
         choices.append({"type": "null"})

@@ -141,6 +141,21 @@ def test_what_stands_beside_one_belongs_to_one(name: str) -> None:
 # --- words and sound ---
 
 
+def test_fragments() -> None:
+    shown = show("fragments")
+    assert len(shown.answers) == 2
+    names = {f"{edge.source} -> {edge.target}" for edge in shown.report.edges}
+    assert {
+        "caller.gate -> gemini",
+        "gemini -> said.convert",
+        "heard.convert -> heard.file",
+    } < names
+    for name, rate in (("user", 16_000), ("model", 24_000)):
+        with wave.open(f"runs/fragments/{name}.wav") as file:
+            assert (file.getframerate(), file.getnchannels()) == (rate, 1)
+            assert file.getnframes() > 2 * rate
+
+
 def test_text() -> None:
     shown = show("text")
     assert [speaker for speaker, _ in shown.said] == ["user", "model"] * 3

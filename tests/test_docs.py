@@ -14,7 +14,7 @@ from click import Context
 
 from pipeline import ConfigError, Sink, Transcript, load
 from pipeline.cli.main import main
-from pipeline.config import loads
+from pipeline.config import check, loads
 from pipeline.testing import run_virtually
 from processors.local_live_api.faults import FaultFile
 from processors.local_live_api.scenario import Scenario
@@ -65,7 +65,7 @@ def test_configurations_pass_the_check(text: str) -> None:
     elif text.startswith("gemini:"):
         assert loads(AROUND_GEMINI.format(indent(text, "  ")), base=ROOT).check() == []
     elif not text.startswith("# excerpt"):
-        assert loads(text, base=ROOT).check() == []
+        assert check(text, base=ROOT) == []
 
 
 @pytest.mark.parametrize("text", all_blocks("python"))

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = [
-    {"pipeline.frames", "pipeline.errors", "pipeline.flow", "pipeline.explanations.explanation"},
+    {"pipeline.frames", "pipeline.errors", "pipeline.explanations.explanation"},
+    {"pipeline.flow"},
     {"pipeline.explanations.text", "pipeline.explanations.graph"},
     {"pipeline.ports", "pipeline.inbox"},
     {"pipeline.processor", "pipeline.settings"},
@@ -27,6 +28,8 @@ LAYERS = [
     {"pipeline.draft"},
     {"pipeline.config.typed", "pipeline.config.pages", "pipeline.config.node"},
     {"pipeline.config.overrides", "pipeline.config.dotenv"},
+    {"pipeline.config.fragments"},
+    {"pipeline.config.reading"},
     {"pipeline.config.loader", "pipeline.runtime.report"},
     {"pipeline.config", "pipeline.runtime", "pipeline.runtime.wiring"},
     {"pipeline.runtime.tasks"},
@@ -35,6 +38,7 @@ LAYERS = [
     {"pipeline.testing", "pipeline.cli"},
     {"pipeline.cli.talk", "pipeline.cli.summary", "pipeline.cli.commands", "pipeline.cli.findings"},
     {"pipeline.cli.run", "pipeline.cli.check", "pipeline.cli.explain", "pipeline.cli.given"},
+    {"pipeline.cli.fragment_page"},
     {"pipeline.cli.reference", "pipeline.cli.expand"},
     {"pipeline.cli.graph", "pipeline.cli.templates", "pipeline.cli.doctor"},
     {"pipeline.cli.new"},

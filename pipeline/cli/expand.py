@@ -13,13 +13,11 @@ import msgspec
 import yaml
 
 from pipeline.cli.findings import print_findings
-from pipeline.config import loads
-from pipeline.config.document import Document
-from pipeline.config.overrides import override
+from pipeline.config.reading import Reading
 from pipeline.config.secrets import LOOKS
 from pipeline.config.typed import read_text
-from pipeline.errors import ConfigError
-from pipeline.graph import Graph, Node
+from pipeline.errors import ConfigError, errors_of
+from pipeline.graph import Node
 from pipeline.inbox import DEFAULT_FRAMES, InboxSettings
 from pipeline.settings import FromVariable, Setting, convert, convert_value, read_settings
 
@@ -42,9 +40,7 @@ NO_SECRET = {"file", "folder", "path"}
 def expand(path: str, overrides: Sequence[str] = ()) -> int:
     """Print a configuration with all that it leaves unsaid; the exit status."""
     try:
-        text = read_text(path)
-        graph = loads(text, file=path, base=Path(path).parent, overrides=overrides)
-        shown, hidden = expanded(text, graph, Path(path).parent, os.environ, overrides)
+        shown, hidden = expanded(read_text(path), path, os.environ, overrides)
     except ConfigError as error:
         from rich.console import Console
 
@@ -57,36 +53,36 @@ def expand(path: str, overrides: Sequence[str] = ()) -> int:
 
 
 def expanded(
-    text: str,
-    graph: Graph,
-    base: Path,
-    variables: Mapping[str, str],
-    overrides: Sequence[str] = (),
+    text: str, file: str, variables: Mapping[str, str], overrides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
-    """The whole configuration of a graph that `text` describes, and the settings hidden in it.
+    """The whole of the configuration that `text` is, and the settings that are hidden in it.
 
-    Files are given by absolute paths where they are looked for beside the configuration, so that
-    the result means the same wherever it stands.
+    What fragments bring is spelled out. Files are given by absolute paths where they are looked for
+    beside a configuration, so that the result means the same wherever it stands.
+    Raises ConfigError.
     """
-    names = re.findall(r"\$\{(\w+)", "\n".join((text, *overrides)))
-    masks = {name: REDACTED for name in names if is_secret(name)}
-    document = _read(text, variables, overrides)
-    real = document.data
-    masked = _read(text, {**variables, **masks}, overrides).data
+    base = Path(file).parent
+    reading = Reading(text, file, base, variables, overrides=overrides)
+    errors = errors_of(reading.all_findings())
+    if errors or reading.graph is None:
+        raise ConfigError(errors)
+    masked = Reading(text, file, base, _Masked(variables), overrides=overrides)
     hidden: list[str] = []
     processors = {}
-    for name, values in real["processors"].items():
-        bases = {key: Path.cwd() for key in values if document.is_given("processors", name, key)}
-        whole = _whole(values, graph.nodes[name], base.resolve(), bases)
-        processors[name] = _redacted(whole, values, masked["processors"][name], (name,), hidden)
-    return {"processors": processors, "flow": [str(chain) for chain in real["flow"]]}, hidden
+    for name, (values, folder, bases) in reading.entries.items():
+        bases = {key: base.resolve() for key, base in bases.items()}
+        whole = _whole(values, reading.graph.nodes[name], folder.resolve(), bases)
+        other = masked.entries[name].values if name in masked.entries else {}
+        processors[name] = _redacted(whole, values, other, (name,), hidden)
+    wires = [f"{wire.source} -> {wire.target}" for wire in reading.wires]
+    return {"processors": processors, "flow": reading.chains or wires}, hidden
 
 
-def _read(text: str, variables: Mapping[str, str], overrides: Sequence[str]) -> Document:
-    document = Document(text, "", variables, strict=False)
-    for _ in override(document, overrides, variables):
-        pass  # nothing is wrong with them, or there would be no graph
-    return document
+class _Masked(dict[str, str]):
+    """Variables, but for the secret ones."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return REDACTED if is_secret(name) else super().get(name, default)
 
 
 def is_secret(name: str) -> bool:

@@ -140,7 +140,8 @@ def list_(form: str) -> None:
 def describe(processor: str, form: str) -> None:
     """Describe PROCESSOR: what it takes and gives, its settings, an example.
 
-    PROCESSOR is a name that `pipeline list` shows, ./file.py:Class or package.module:Class.
+    PROCESSOR is a name that `pipeline list` shows, ./file.py:Class, package.module:Class, or a
+    fragment, ./file.yaml.
     """
     from pipeline.cli.reference import describe
 

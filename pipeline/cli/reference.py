@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from pipeline.errors import Finding, SettingError
+from pipeline.errors import ConfigError, Finding, SettingError
 from pipeline.processor import Processor
 from pipeline.reference import Entry, Reference, Shape, in_yaml, read_reference
 from pipeline.registry import find_processor, installed
@@ -61,7 +61,9 @@ def list_processors(form: str) -> int:
 
 
 def describe(use: str, form: str) -> int:
-    """Print everything about a processor; the exit status."""
+    """Print everything about a processor, or a fragment; the exit status."""
+    if use.lower().endswith((".yaml", ".yml")):
+        return _describe_fragment(use, form)
     code = "unknown-processor"
     try:
         kind = find_processor(use, Path())
@@ -79,6 +81,24 @@ def describe(use: str, form: str) -> int:
         _print_json({"name": use, **about, "example": shown})
     else:
         click.echo("\n".join(_page(use, reference, shown)))
+    return 0
+
+
+def _describe_fragment(path: str, form: str) -> int:
+    from rich.console import Console
+
+    from pipeline.cli.findings import print_findings
+    from pipeline.cli.fragment_page import lines_of, read_page
+
+    try:
+        page = read_page(path)
+    except ConfigError as error:
+        print_findings(error.findings, Console(stderr=True, highlight=False))
+        return WRONG_INPUT
+    if form == "json":
+        _print_json(page)
+    else:
+        click.echo("\n".join(lines_of(page)))
     return 0
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -25,11 +26,40 @@ HINTS = {
 }
 """What to do where a line that cannot be read contains this."""
 
+PARAMETERS = "parameters"
+"""The key at the top under which parameters are declared."""
+
+SUFFIXES = (".yaml", ".yml")
+
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VARIABLE = re.compile(
     r"\$\$|\$\{(?:(?P<name>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\}|(?P<bad>[^}]*\}?))"
 )
+
+
+class _Unknown:
+    """Of a parameter that is not given, or could not be read."""
+
+
+UNKNOWN = _Unknown()
+
+
+class Given(NamedTuple):
+    """The value of a parameter, where it and its name stand, and the folder its files start from.
+
+    base: None for that of the document itself.
+    """
+
+    value: Any
+    place: Place
+    key_place: Place
+    base: FilePath | None = None
+
+
+def is_fragment(use: str) -> bool:
+    """Whether `use` names a file to include."""
+    return use.lower().endswith(SUFFIXES)
 
 
 def split_lines(text: str) -> list[str]:
@@ -43,6 +73,11 @@ class Document:
     `${NAME}` and `${NAME:-default}` in scalars are replaced from `variables`, after parsing: a
     value can never change the structure, and becomes a number only where a setting is one. `$$`
     stands for a dollar sign.
+
+    parameters: what those declared by `parameters` at the top of the text are given instead of
+    their defaults; with None, that key is like any other. They count before variables, and one that
+    stands alone, `"${rate}"`, keeps its type and its place.
+
     strict: raise ConfigError with everything that is wrong. Otherwise only what cannot be read at
     all is raised; `findings` has the rest by path, and `data` nothing to rely on there.
     """
@@ -54,9 +89,18 @@ class Document:
         variables: Mapping[str, str],
         *,
         strict: bool = True,
+        parameters: Mapping[str, Given] | None = None,
     ) -> None:
         self.file = file
         self.findings: list[tuple[Path, Finding]] = []
+        self.parameters: dict[str, Given] = {}
+        self.missing: set[str] = set()
+        """Parameters whose values are not known."""
+        self.used: set[str] = set()
+        self.bases: dict[Path, FilePath] = {}
+        """Where the files of values start from that come from elsewhere."""
+        self._unknown: set[Path] = set()
+        self._declared: dict[str, Any] | None = None
         self._variables = variables
         self._values: dict[Path, Place] = {}
         self._keys: dict[Path, Place] = {}
@@ -64,6 +108,8 @@ class Document:
         self._count = 0
         self._constructor = yaml.constructor.SafeConstructor()
         root = self._compose(text) if isinstance(text, str) else text
+        if parameters is not None and isinstance(root, yaml.MappingNode):
+            self._declare(root, parameters)
         self.data: Any = None if root is None else self._convert(root, ())
         if strict and self.findings:
             raise ConfigError([finding for _, finding in self.findings])
@@ -74,9 +120,19 @@ class Document:
             path = path[:-1]
         return self._values.get(path, Place(self.file, 1, 1))
 
-    def is_given(self, *path: str | int) -> bool:
-        """Whether a value comes from elsewhere."""
-        return path in self._values and self._values[path].file != self.file
+    def is_unreadable(self, *path: str | int) -> bool:
+        """Whether a value, or something in it, is not known."""
+        return any(inner[: len(path)] == path for inner in self._doubtful())
+
+    def unreadable(self, *path: str | int) -> set[str]:
+        """The keys in a value under which something is not known."""
+        depth = len(path)
+        inside = (inner for inner in self._doubtful() if inner[:depth] == path)
+        return {str(inner[depth]) for inner in inside if len(inner) > depth}
+
+    def _doubtful(self) -> Iterator[Path]:
+        yield from (path for path, _ in self.findings)
+        yield from self._unknown
 
     def key_place(self, *path: str | int) -> Place:
         """Where the key of a value stands."""
@@ -102,6 +158,8 @@ class Document:
                 del places[old]
             places[path] = place
         self._quoted = {inner for inner in self._quoted if inner[:depth] != path}
+        self._unknown = {inner for inner in self._unknown if inner[:depth] != path}
+        self.bases[path] = FilePath()
         self.findings = [found for found in self.findings if found[0][:depth] != path]
 
     def places_below(self, *path: str | int) -> dict[str, dict[str, Place]]:
@@ -135,6 +193,27 @@ class Document:
     def _error(self, node: yaml.Node, path: Path, code: str, message: str, hint: str = "") -> None:
         self.findings.append((path, Finding(code, message, self._at(node.start_mark), hint)))
 
+    def _declare(self, root: yaml.MappingNode, given: Mapping[str, Given]) -> None:
+        """Take down the parameters; one with nothing behind it has to be given, `null` is null."""
+        for key, value in root.value:
+            if key.value == PARAMETERS and isinstance(value, yaml.MappingNode):
+                self._declared = dict(self._entries(value, (PARAMETERS,)))
+                empty = {
+                    name.value
+                    for name, inner in value.value
+                    if isinstance(inner, yaml.ScalarNode) and not inner.value and not inner.style
+                }
+                break
+        for name, default in (self._declared or {}).items():
+            place, key_place = self.place(PARAMETERS, name), self.key_place(PARAMETERS, name)
+            known = UNKNOWN if name in empty else default
+            parameter = given.get(name, Given(known, place, key_place))
+            if self.is_unreadable(PARAMETERS, name) and name not in given:
+                parameter = parameter._replace(value=UNKNOWN)
+            self.parameters[name] = parameter
+            if parameter.value is UNKNOWN:
+                self.missing.add(name)
+
     def _convert(self, node: yaml.Node, path: Path) -> Any:
         self._values[path] = self._at(node.start_mark)
         self._count += 1
@@ -164,6 +243,9 @@ class Document:
                 continue
             seen.add(key)
             self._keys[(*path, key)] = self._at(key_node.start_mark)
+            if path == () and key == PARAMETERS and self._declared is not None:
+                yield key, self._declared
+                continue
             yield key, self._convert(value_node, (*path, key))
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
@@ -171,6 +253,9 @@ class Document:
             self._error(node, path, "yaml", "not a valid value: it has a null character")
             return None
         if "$" in node.value:
+            alone = _VARIABLE.fullmatch(node.value)
+            if alone and alone["name"] in self.parameters:
+                return self._parameter(alone["name"], alone["default"], path, inside=False)
             return FromVariable(
                 _VARIABLE.sub(lambda found: self._substitute(found, node, path), node.value)
             )
@@ -181,6 +266,23 @@ class Document:
             self._error(node, path, "yaml", f"not a valid value: {what}")
             return None
 
+    def _parameter(self, name: str, default: str | None, path: Path, *, inside: bool) -> Any:
+        """The value of a parameter; `inside` a text, it brings no place with it."""
+        self.used.add(name)
+        value, place, _, base = self.parameters[name]
+        if default is not None and (value is UNKNOWN or value in (None, "")):
+            return FromVariable(default[2:])
+        if value is UNKNOWN:
+            self._unknown.add(path)
+            return None
+        if not inside:
+            self._values[path] = place
+            self._quoted.discard(path)
+            self._count += _size(value)
+            if base is not None:
+                self.bases[path] = base
+        return value
+
     def _substitute(self, found: re.Match[str], node: yaml.ScalarNode, path: Path) -> str:
         if found[0] == "$$":
             return "$"
@@ -189,6 +291,15 @@ class Document:
             hint = "write ${NAME} or ${NAME:-default}"
             self._error(node, path, "variable", f"cannot read {found[0]!r}", hint)
             return ""
+        if name in self.parameters:
+            value = self._parameter(name, default, path, inside=True)
+            if isinstance(value, dict | list):
+                what = f"the parameter {name} is no text, and cannot be put into one"
+                self._error(node, path, "variable", what)
+                return ""
+            if value is None:
+                return ""
+            return str(value).lower() if isinstance(value, bool) else str(value)
         value = self._variables.get(name)
         if default is not None:
             return value or default[2:]
@@ -197,3 +308,9 @@ class Document:
             self._error(node, path, "variable", f"the variable {name} is not set", hint)
             return ""
         return value
+
+
+def _size(value: Any) -> int:
+    """How many values are in one."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_size, inner))

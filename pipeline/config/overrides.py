@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
 
-from pipeline.config.document import Document
+from pipeline.config.document import Document, Given, is_fragment
 from pipeline.config.secrets import HINT, Secret, by_look
 from pipeline.errors import ConfigError, Finding, Place, did_you_mean
 
@@ -17,7 +18,41 @@ FORM = "write --set NODE.SETTING=VALUE"
 _resolver: Any = yaml.resolver.Resolver()
 
 
-def read_override(text: str, variables: Mapping[str, str]) -> tuple[str, Any]:
+class Override(NamedTuple):
+    """A setting: the keys that lead to it, from a node or a parameter on, and its value.
+
+    name: what messages call it, without the value, which could be a secret.
+    """
+
+    path: tuple[str, ...]
+    value: Any
+    name: str
+
+    @property
+    def place(self) -> Place:
+        return Place(self.name, 0, 0)
+
+    @property
+    def given(self) -> Given:
+        """As the value of a parameter."""
+        return Given(self.value, self.place, self.place, FilePath())
+
+
+def read_overrides(
+    texts: Sequence[str], variables: Mapping[str, str]
+) -> tuple[list[Override], list[Finding]]:
+    """All that can be read, and what is wrong with the others."""
+    overrides: list[Override] = []
+    findings: list[Finding] = []
+    for text in texts:
+        try:
+            overrides.append(read_override(text, variables))
+        except ConfigError as error:
+            findings += error.findings
+    return overrides, findings
+
+
+def read_override(text: str, variables: Mapping[str, str]) -> Override:
     """The dotted path and the value of `gate.threshold_db=8`.
 
     The value is a YAML scalar as it stands, whatever is in it, unless it begins with a bracket or
@@ -34,36 +69,40 @@ def read_override(text: str, variables: Mapping[str, str]) -> tuple[str, Any]:
         tag = _resolver.resolve(yaml.ScalarNode, value, (True, False))
         source = yaml.ScalarNode(tag, value, mark, mark)
     try:
-        return path, Document(source, "", variables).data
+        value = Document(source, "", variables).data
     except ConfigError as error:
         raise ConfigError(
             [msgspec.structs.replace(f, place=_place(path)) for f in error.findings]
         ) from None
+    return Override(tuple(path.split(".")), value, str(_place(path)))
 
 
 def override(
-    document: Document, texts: Sequence[str], variables: Mapping[str, str]
+    document: Document, overrides: Sequence[Override], inside: dict[str, list[Override]]
 ) -> Iterator[Finding]:
-    """Put settings over those of a configuration, in this order, and say which cannot be."""
+    """Put settings over those of a configuration, in this order, and say which cannot be.
+
+    inside: gets what is for nodes of fragments, by the names under which they are included.
+    """
     data = document.data
     nodes = data.get("processors") if isinstance(data, dict) else None
-    for text in texts:
-        try:
-            path, value = read_override(text, variables)
-        except ConfigError as error:
-            yield from error.findings
+    if not isinstance(nodes, dict):
+        return
+    for item in overrides:
+        ends = range(len(item.path) - 1, 0, -1)  # a name may have dots in it
+        names = (".".join(item.path[:end]) for end in ends)
+        name = next((name for name in names if name in nodes), None)
+        if name is None:
+            message = f'no processor is named "{item.path[0]}"'
+            yield Finding("unknown-node", message, item.place, did_you_mean(item.path[0], nodes))
             continue
-        if not isinstance(nodes, dict):
-            return
-        node, *keys = path.split(".")
-        place = _place(path)
-        if node not in nodes:
-            hint = did_you_mean(node, nodes)
-            yield Finding("unknown-node", f'no processor is named "{node}"', place, hint)
-        elif not keys:
-            yield Finding("override", f'"{node}" is a processor, not a setting', place, FORM)
-        elif isinstance(nodes[node], dict):
-            yield from _put(document, ("processors", node), keys, value, place)
+        keys = item.path[name.count(".") + 1 :]
+        entry = nodes[name]
+        use = entry.get("use") if isinstance(entry, dict) else None
+        if len(keys) > 1 and isinstance(use, str) and is_fragment(use):
+            inside.setdefault(name, []).append(item._replace(path=keys))
+        elif isinstance(entry, dict):
+            yield from _put(document, ("processors", name), keys, item.value, item.place)
 
 
 def secrets_of(texts: Sequence[str]) -> Iterator[Secret]:
@@ -76,7 +115,7 @@ def secrets_of(texts: Sequence[str]) -> Iterator[Secret]:
 
 
 def _put(
-    document: Document, top: tuple[str, ...], keys: list[str], value: Any, place: Place
+    document: Document, top: tuple[str, ...], keys: Sequence[str], value: Any, place: Place
 ) -> Iterator[Finding]:
     """At the end of `keys`; what is missing on the way is made."""
     path: tuple[str | int, ...] = top

@@ -11,10 +11,17 @@ LABEL_WIDTH = 24
 def draw_mermaid(sketch: Sketch) -> str:
     """A flow chart as Mermaid has them, for Markdown; in-line transforms are rounded and dashed."""
     lines = ["flowchart LR"]
-    for number, box in enumerate(sketch.boxes):
-        text = f'"{_mermaid(box.name)}<br>{_mermaid(box.kind)}"'
-        shape = f"([{text}]):::inline" if box.inline else f"[{text}]"
-        lines.append(f"    n{number}{shape}")
+    for index, (group, numbers) in enumerate(_groups(sketch).items()):
+        margin = "        " if group else "    "
+        if group:
+            lines.append(f'    subgraph g{index}["{_mermaid(group)}"]')
+        for number in numbers:
+            box = sketch.boxes[number]
+            text = f'"{_mermaid(box.name)}<br>{_mermaid(box.kind)}"'
+            shape = f"([{text}]):::inline" if box.inline else f"[{text}]"
+            lines.append(f"{margin}n{number}{shape}")
+        if group:
+            lines.append("    end")
     for arrow in sketch.arrows:
         line = "-.->" if arrow.feedback else "-->"
         label = "<br>".join(map(_mermaid, _label(arrow)))
@@ -32,14 +39,30 @@ def draw_dot(sketch: Sketch) -> str:
         '    node [shape=box, fontname="sans-serif", fontsize=12];',
         '    edge [fontname="sans-serif", fontsize=10];',
     ]
-    for box in sketch.boxes:
-        style = ', style="rounded,dashed"' if box.inline else ""
-        lines.append(f"    {_dot(box.name)} [label={_dot(*_title(box))}{style}];")
+    for group, numbers in _groups(sketch).items():
+        margin = "        " if group else "    "
+        if group:
+            lines.append(f"    subgraph {_dot(f'cluster_{group}')} {{")
+            lines.append(f"        label={_dot(group)};")
+        for number in numbers:
+            box = sketch.boxes[number]
+            style = ', style="rounded,dashed"' if box.inline else ""
+            lines.append(f"{margin}{_dot(box.name)} [label={_dot(*_title(box))}{style}];")
+        if group:
+            lines.append("    }")
     for arrow in sketch.arrows:
         ends = " -> ".join(_dot(sketch.boxes[end].name) for end in (arrow.source, arrow.target))
         style = ", style=dashed, constraint=false" if arrow.feedback else ""
         lines.append(f"    {ends} [label={_dot(*_label(arrow))}{style}];")
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _groups(sketch: Sketch) -> dict[str, list[int]]:
+    """The numbers of the boxes by the fragment that they are in, those in none first."""
+    groups: dict[str, list[int]] = {"": []}
+    for number, box in enumerate(sketch.boxes):
+        groups.setdefault(box.group, []).append(number)
+    return groups
 
 
 def _title(box: Box) -> tuple[str, str]:

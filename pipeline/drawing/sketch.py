@@ -26,6 +26,11 @@ class Box(NamedTuple):
     role: str
     inline: bool
 
+    @property
+    def group(self) -> str:
+        """The fragment that it is in; empty where it is in none."""
+        return self.name.rpartition(".")[0]
+
 
 class Arrow(NamedTuple):
     """An edge between two boxes, by their numbers.

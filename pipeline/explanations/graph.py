@@ -25,6 +25,18 @@ flow: [typed -> gemmini]
 """,
         "Chains use the names on the left side, not those of `use:`. Correct one of the two.",
     ),
+    "open-end": Explanation(
+        "`input` and `output` are where a fragment is open, and something is wired to one that is\n"
+        "not there, or in the wrong direction.",
+        """
+parameters: {}
+processors:
+  typed: {use: text_source, lines: [hello]}
+  gemini: {use: live_api, modality: text}
+flow: [typed -> gemini, gemini -> input]
+""",
+        "Begin a chain with `input`, and end one with `output`, in the file that is included.",
+    ),
     "connected-twice": Explanation(
         "Two chains have the same arrow, and every frame would arrive twice.",
         """

@@ -64,6 +64,29 @@ flow: [typed -> gemini]
         "A name has letters, digits and _. Put a value with # or with spaces at its ends into\n"
         "quotation marks; the line is not shown, for it may hold a secret.",
     ),
+    "fragment": Explanation(
+        "A file that is included is missing or includes itself, or one that has open ends is run\n"
+        "by itself.",
+        """
+processors:
+  typed: {use: text_source, lines: [hello]}
+  leg: {use: ./no_such_file.yaml}
+flow: [typed -> leg]
+""",
+        "Look at the name: it starts from the folder of the file that includes it. A fragment is\n"
+        "run as a part of a configuration: `leg: {use: ./leg.yaml, rate: 8000}`.",
+    ),
+    "unused-parameter": Explanation(
+        "A parameter is declared, and what it is given has no effect. This is a warning.",
+        """
+parameters: {speed: 3}
+processors:
+  typed: {use: text_source, lines: [hello]}
+  gemini: {use: live_api, modality: text}
+flow: [typed -> gemini]
+""",
+        'Write "${speed}" where it belongs, in quotation marks within {} and [], or delete it.',
+    ),
     "override": Explanation(
         "`--set` does not say which setting gets which value, or there is no such place.",
         "pipeline run talk.yaml --set gate=5",

@@ -246,7 +246,8 @@ def test_colours_on_a_terminal(variables: dict[str, str]) -> None:
 def test_what_is_shipped_has_nothing_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT)])
-    result = check("configs", "README.md", *map(str, Path("docs").glob("*.md")))
+    pages = map(str, Path("docs").glob("*.md"))
+    result = check("--offline", "configs", "README.md", *pages)  # devices may be missing
     assert result.stdout == ""
     assert result.exit_code == 0
 

@@ -82,14 +82,18 @@ def expand(path: str | Path) -> Result:
     return CliRunner().invoke(main, ["expand", str(path)])
 
 
-def is_stdin(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).name == "-"
+def comparable(value: Any) -> Any:
+    """Files' names, and what is a value; of an object its class."""
+    if isinstance(value, str) and Path(value).name == "-":
+        return "-"
+    is_object = type(value).__eq__ is object.__eq__
+    return type(value) if is_object else value
 
 
 def settings(graph: Graph) -> list[Any]:
     """What the processors of a graph were made with, as far as they keep it."""
     return [
-        (node.name, type(node.processor), str(node.inbox), name, "-" if is_stdin(value) else value)
+        (node.name, type(node.processor), str(node.inbox), name, comparable(value))
         for node in graph.nodes.values()
         for name in read_settings(type(node.processor))
         for value in [getattr(node.processor, name, None)]
@@ -228,3 +232,13 @@ def test_a_variable_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
         '        url: "wss://host/?key=${API_KEY}&size=1"\n'
         "             ^\n"
     )
+
+
+def test_fragments_are_spelled_out() -> None:
+    result = expand(CONFIGS / "fragments.yaml")
+    shown = yaml.safe_load(result.stdout)
+    assert list(shown) == ["processors", "flow"]
+    assert list(shown["processors"])[:2] == ["caller.person", "caller.line"]
+    assert shown["processors"]["said.convert"]["rate"] == 24000
+    assert shown["processors"]["caller.person"]["path"] == str(CONFIGS / "speech/question.wav")
+    assert "gemini -> said.convert" in shown["flow"]

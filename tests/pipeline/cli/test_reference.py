@@ -244,3 +244,53 @@ def test_nothing_is_imported_for_them_before_they_are_asked_for() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout.split()
     assert not {"pipeline.reference", "pipeline.schema", "pipeline.examples", "yaml"} & set(loaded)
+
+
+FRAGMENT = """\
+# yaml-language-server: $schema=x.json
+# Speech out of sound,
+# at one rate.
+parameters:
+  rate: 16000
+  path:
+  quality: null
+processors:
+  convert: {use: resampler, rate: "${rate}"}
+  gate: {use: vad_gate}
+  file: {use: audio_sink, path: "${path}"}
+flow:
+  - input -> convert -> gate -> output
+  - gate -> file
+"""
+
+
+def test_a_fragment_is_described_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("part.yaml").write_text(FRAGMENT)
+    result = CliRunner().invoke(main, ["describe", "./part.yaml"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        "./part.yaml: fragment\n\n"
+        "Speech out of sound, at one rate.\n\n"
+        "takes  AudioFrame, TurnStarted\n"
+        "gives  AudioFrame, SpeechEnded, SpeechStarted\n\n"
+        "Parameters\n"
+        "  rate: integer; default 16000\n"
+        "  path: required\n"
+        "  quality: may be left out\n\n"
+        "Example\n"
+        "  processors: {part: {use: ./part.yaml, path: ...}}\n"
+    )
+    value = json.loads(
+        CliRunner().invoke(main, ["describe", "part.yaml", "--format", "json"]).stdout
+    )
+    assert (value["role"], value["takes"]) == ("fragment", ["AudioFrame", "TurnStarted"])
+    assert value["parameters"][1] == {"name": "path", "required": True, "default": None}
+
+
+def test_a_fragment_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("part.yaml").write_text("processors: 5\nflow: [a -> b]\n")
+    result = CliRunner().invoke(main, ["describe", "part.yaml"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("part.yaml:1:13: error[config] `processors:` must be names")

@@ -51,7 +51,8 @@ def errors(*overrides: str, text: str = TEXT) -> list[str]:
     ],
 )
 def test_a_value(text: str, value: Any) -> None:
-    assert read_override(f"a.b={text}", {"WORD": "word"}) == ("a.b", value)
+    found = read_override(f"a.b={text}", {"WORD": "word"})
+    assert (found.path, found.value) == (("a", "b"), value)
 
 
 def test_settings_count_instead_of_those_in_the_file() -> None:

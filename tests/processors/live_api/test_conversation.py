@@ -465,7 +465,7 @@ async def test_a_gate_marks_the_users_turns_when_the_service_does_not() -> None:
 
     async with service(answer) as (url, wires):
         live = LiveApi(url=url, vad=ServiceVad(automatic=False))
-        await run(User(script=script), live, VadGate(pre_roll_ms=300))
+        await run(User(script=script), live, VadGate("energy", onset_ms=60, pre_roll_ms=300))
     heard = kinds(wires[0].received)[1:]
     assert "audioStreamEnd" not in heard
     runs = [kind for kind, _ in groupby(heard)]
@@ -482,7 +482,7 @@ async def test_a_conversation_with_turns_that_a_gate_marks() -> None:
             yield frame
 
     live = LiveApi(vad=ServiceVad(automatic=False), modality="text")
-    frames, _ = await run(User(script=script), live, VadGate())
+    frames, _ = await run(User(script=script), live, VadGate("energy", onset_ms=60))
     (answer,) = (text for speaker, text in lines(frames) if speaker == "model")
     assert "I heard you speak" in answer
 

@@ -141,7 +141,7 @@ async def test_a_conversation_with_a_tool_and_an_interruption(tmp_path: Path) ->
     frames, report = await run(
         User(script=speak),
         LiveApi(scenario=str(scenario)),
-        VadGate(),
+        VadGate("energy", onset_ms=60),
         tools=[tools(get_weather)],
     )
     (call,) = of(ToolCall, frames)

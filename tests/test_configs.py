@@ -13,9 +13,11 @@ import anyio
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from pipeline import (
     SECOND,
+    AudioFrame,
     Code,
     CodeResult,
     Frame,
@@ -38,6 +40,7 @@ from pipeline import (
 )
 from pipeline.config import loads
 from pipeline.testing import VirtualTimeLoop, run_virtually
+from processors.audio.codecs import decode
 from processors.image.source import ImageSource
 from processors.local_live_api import serve
 from processors.text.source import TextSource
@@ -263,6 +266,29 @@ def test_record() -> None:
     assert loudest(0, 8.2, cut) > -20  # and is talked over
     assert loudest(1, cut, second["start"]) < -100
     assert loudest(1, second["start"], second["end"]) > -20
+
+
+def test_telephone() -> None:
+    shown = show("telephone")
+    assert shown.said == [
+        ("user", LISBON),
+        ("model", "It will be sunny."),
+        ("user", PORTO),
+        ("model", "It will be cloudy there."),
+    ]
+    assert {(frame.rate, frame.channels) for frame in shown.of(AudioFrame)} >= {(8000, 1)}
+    with wave.open("runs/telephone/model.wav") as file:
+        assert file.getframerate() == 8000
+    first = next(row for row in shown.rows if row["speaker"] == "model")
+    assert loudness("telephone", first["start"], first["end"]) > -30
+
+
+def test_what_the_telephone_carries_is_the_question() -> None:
+    line = decode((CONFIGS / "telephone/question.ulaw").read_bytes(), "mulaw")[:, 0]
+    sound, rate = soundfile.read(CONFIGS / "speech/question.wav")
+    there = soxr.resample(sound.mean(axis=1), rate, 8000) * 32768
+    assert len(line) == len(there)
+    assert 10 * np.log10(np.mean(there**2) / np.mean((line - there) ** 2)) > 30
 
 
 # --- sessions ---

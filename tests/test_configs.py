@@ -43,6 +43,7 @@ from pipeline.testing import VirtualTimeLoop, run_virtually
 from processors.audio.codecs import decode
 from processors.image.source import ImageSource
 from processors.local_live_api import serve
+from processors.local_live_api.speech import speak
 from processors.text.source import TextSource
 
 ROOT = Path(__file__).parent.parent
@@ -255,7 +256,16 @@ def test_record() -> None:
     ]
     cut = marks[1]["at"]
     first, second = (row for row in rows("record") if row["speaker"] == "model")
-    assert first["end"] == pytest.approx(cut, abs=0.002)
+    assert first["end"] == pytest.approx(cut, abs=0.03)
+    speech = speak(first["text"], voice="Puck", language=None, rate=24_000)
+    spoken = [word for word, start, end in speech.words if (start + end) / 2 < cut - first["start"]]
+    assert abs(len(first["heard"].split()) - len(spoken)) <= 1
+    assert "".join(spoken).startswith(first["heard"].rsplit(" ", 1)[0])
+    assert len(first["heard"]) < len(first["text"])
+    subtitles = Path("runs/record/talk.vtt").read_text()
+    last = first["heard"].split()[-1]
+    assert f"{last} \N{EM DASH}\n" in subtitles
+    assert "<v User>Sorry, stop. And what about Porto?" in subtitles
     assert rate == 24_000
 
     def loudest(channel: int, start: float, end: float) -> float:
@@ -264,7 +274,7 @@ def test_record() -> None:
     assert loudest(0, 0.4, 2.5) > -20  # the user asks
     assert loudest(1, first["start"], cut) > -20  # the model answers
     assert loudest(0, 8.2, cut) > -20  # and is talked over
-    assert loudest(1, cut, second["start"]) < -100
+    assert loudest(1, cut + 0.1, second["start"]) < -100
     assert loudest(1, second["start"], second["end"]) > -20
 
 

@@ -1,0 +1,45 @@
+"""Subtitles: utterances in pieces that one can read in time."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import NamedTuple
+
+from pipeline import SECOND
+from processors.text.timing import WordTimes
+
+LINE = 42
+"""Characters in a line, as the subtitling guides of broadcasters have it."""
+LINES = 2
+SHORTEST = SECOND
+
+
+class Cue(NamedTuple):
+    """Lines that are shown from `start` to `end`, in nanoseconds."""
+
+    start: int
+    end: int
+    lines: tuple[str, ...]
+
+
+def split(text: str, times: WordTimes) -> list[Cue]:
+    """An utterance as cues of at most two lines, each shown while it is said, or for a second."""
+    lines = wrap(text, LINE, break_on_hyphens=False)
+    cues: list[Cue] = []
+    position = 0
+    for first in range(0, len(lines), LINES):
+        shown = lines[first : first + LINES]
+        begin = text.index(shown[0], position)
+        position = begin
+        for line in shown:
+            position = text.index(line, position) + len(line)
+        start = times.time_at(begin)
+        cues.append(Cue(start, max(times.time_at(position), start), tuple(shown)))
+    if cues and cues[-1].end - cues[-1].start < SHORTEST:
+        cues[-1] = cues[-1]._replace(end=cues[-1].start + SHORTEST)
+    return cues
+
+
+def one_line(text: str) -> str:
+    """The text with single spaces between its words."""
+    return " ".join(text.split())

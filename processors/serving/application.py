@@ -1,4 +1,4 @@
-"""The ASGI application: a websocket for each conversation, and what operators ask."""
+"""The ASGI application: a page, a websocket for each conversation, and what operators ask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -25,6 +26,7 @@ from processors.serving.lobby import Lobby
 from processors.serving.metrics import CONTENT_TYPE
 from processors.serving.protocol import SUBPROTOCOL
 
+PAGE = Path(__file__).parent / "page"
 PATH = "/session"
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 MOST_STRANGERS = 100
@@ -74,6 +76,7 @@ class Application:
                 Route("/readyz", self._readyz),
                 Route("/metrics", self._metrics),
                 WebSocketRoute(PATH, self._session),
+                Mount("/", StaticFiles(directory=PAGE, html=True)),
             ],
             middleware=middleware,
             lifespan=self._lifespan,

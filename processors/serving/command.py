@@ -106,8 +106,8 @@ def serve(
     """Serve CONFIG to many: each client that connects talks with a run of its own.
 
     The clients' microphones, loudspeakers, cameras and keyboards take the places of this machine's.
-    They connect by websocket at /session. The first signal lets conversations come to their end,
-    the second stops at once.
+    There is a page to talk to at the address that is printed. The first signal lets conversations
+    come to their end, the second stops at once.
     """
     try:
         from processors.serving.server import serve_config

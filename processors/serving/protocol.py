@@ -96,7 +96,7 @@ _client_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(Client
 # --- from the server ---
 
 
-class Event(Struct, frozen=True, tag_field="type", tag=str.lower, omit_defaults=True):
+class Event(Struct, frozen=True, tag_field="type", tag=str.lower):
     """Base of what the server sends as text. `n` numbers what is sent again after a resume."""
 
     n: int = 0

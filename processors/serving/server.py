@@ -33,7 +33,7 @@ async def serving(
     *,
     cert: str | None = None,
     key: str | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[uvicorn.Server]:
     """Serve on a socket until left. Raises OSError for TLS files that cannot be read."""
     config = uvicorn.Config(
         application,
@@ -55,7 +55,7 @@ async def serving(
     async with anyio.create_task_group() as group:
         group.start_soon(server.main_loop)
         try:
-            yield
+            yield server
         finally:
             group.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):

@@ -47,7 +47,8 @@ BOUND: dict[str, Any] = {
 class Served:
     """A running server and where it is."""
 
-    def __init__(self, application: Application, port: int) -> None:
+    def __init__(self, application: Application, port: int, server: Any) -> None:
+        self.connections = server.server_state.connections
         self.application = application
         self.lobby = application.lobby
         self.http = f"http://127.0.0.1:{port}"
@@ -62,8 +63,8 @@ async def served(folder: Path, text: str = TALK, **settings: Any) -> AsyncIterat
     bound = settings.pop("bound", BOUND)
     application = Application(config, bound, limits, loopback=True, **settings)
     listener = listen("127.0.0.1", 0)
-    async with serving(application, listener):
-        yield Served(application, listener.getsockname()[1])
+    async with serving(application, listener) as server:
+        yield Served(application, listener.getsockname()[1], server)
 
 
 def buzz(seconds: float, rate: int = RATE) -> bytes:

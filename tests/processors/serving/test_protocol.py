@@ -36,7 +36,7 @@ def test_messages_are_objects_with_a_type() -> None:
     assert protocol.encode(Start(rate=48_000))[:29] == b'{"type":"start","rate":48000,'
     image = protocol.decode_client('{"type": "image", "data": "AAEC"}')
     assert image == Image(b"\0\1\2")
-    assert protocol.encode(protocol.Speech(n=3)) == b'{"type":"speech","n":3}'
+    assert protocol.encode(protocol.Speech(n=3)) == b'{"type":"speech","n":3,"speaking":false}'
 
 
 @pytest.mark.parametrize(

@@ -424,6 +424,13 @@ async def test_health_readiness_and_metrics(tmp_path: Path) -> None:
             assert line in text
 
 
+async def test_the_page_is_served_with_headers_that_keep_it_to_itself(tmp_path: Path) -> None:
+    async with served(tmp_path) as server:
+        status, page = await request(server.http, "/")
+        assert status == 200
+        assert "Content-Security-Policy" in page or "content-security-policy" in page.lower()
+
+
 async def test_draining_lets_conversations_come_to_their_end(tmp_path: Path) -> None:
     async with served(tmp_path, limits={"drain_s": 20}) as server:
         async with talking(server.url) as talk, talking(server.url) as silent:

@@ -1,0 +1,399 @@
+// A conversation with a served graph, for any page: microphone, loudspeaker, and the websocket.
+//
+//   import { Conversation } from "./client.js";
+//   const conversation = new Conversation({ url: "wss://example.org/session" });
+//   conversation.addEventListener("transcript", ({ detail }) => console.log(detail.text));
+//   button.onclick = () => conversation.start();
+//
+// Every message of the protocol is an event of the same name, with the message as `detail`.
+// Besides: `state` (idle, starting, waiting, open, away, over), `level` (who, peak 0 to 1), `playing`
+// (whether the model is being heard), and `latency` (ms from the end of the user's speech to the
+// first sound of the answer).
+
+const PROTOCOL = "live-pipeline.v1";
+const HEADER_BYTES = 20;
+const KEPT_MS = 10_000; // of the microphone's sound, for the time without a connection
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 4_000;
+const TAKEN_OVER = 4000;
+
+export class Conversation extends EventTarget {
+  // memory: where a conversation is kept for a page that is loaded again; null for nowhere.
+  constructor({ url, token = "", processing = true, memory = null }) {
+    super();
+    Object.assign(this, { url, token, processing, memory });
+    this.state = "idle";
+    this.devices = [];
+    this.muted = false;
+  }
+
+  // What a page that was loaded again can go on with.
+  get remembered() {
+    try {
+      return JSON.parse(this.memory?.getItem("conversation") ?? "null");
+    } catch {
+      return null;
+    }
+  }
+
+  // Ask for the microphone and begin, or go on. Call it from a click: browsers want that.
+  async start() {
+    this.#become("starting");
+    this.#session = this.remembered ?? { session: "", resume: "" };
+    this.#received = 0;
+    this.#kept = [];
+    this.#captured = 0;
+    this.#origin = Infinity;
+    this.#reloaded = Boolean(this.#session.session);
+    this.#speaker = new Speaker((report) => this.#report(report));
+    this.#microphone = new Microphone((frame) => this.#hear(frame));
+    try {
+      await Promise.all([this.#speaker.open(), this.#microphone.open(this.processing)]);
+    } catch (error) {
+      await this.#close();
+      this.#become("over", { reason: "microphone", message: explain(error) });
+      return;
+    }
+    this.#connect();
+  }
+
+  // Nothing more to say: what is under way still comes, then the conversation is over.
+  end() {
+    if (this.state === "open") this.#tell({ type: "end" });
+    else this.#finish({ reason: "done", message: "" });
+  }
+
+  // Be gone at once.
+  leave() {
+    this.#finish({ reason: "left", message: "" });
+  }
+
+  type(text) {
+    if (this.state === "open") this.#tell({ type: "text", text });
+  }
+
+  // A picture as a Blob; JPEG, PNG or WebP.
+  async show(blob) {
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    let binary = "";
+    for (let i = 0; i < bytes.length; i += 8192) {
+      binary += String.fromCharCode(...bytes.subarray(i, i + 8192));
+    }
+    if (this.state === "open") {
+      this.#tell({ type: "image", data: btoa(binary), mime_type: blob.type });
+    }
+  }
+
+  // --- the connection ---
+
+  #session;
+  #received = 0;
+  #reloaded = false;
+  #socket = null;
+  #retry = 0;
+  #pause = FIRST_PAUSE_MS;
+  #giveUpAt = 0;
+  #over = null;
+
+  #connect() {
+    clearTimeout(this.#retry);
+    this.#over = null;
+    const socket = new WebSocket(this.url, PROTOCOL);
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () =>
+      this.#tell({
+        type: "start",
+        rate: this.#microphone.rate,
+        token: this.token,
+        ...this.#session,
+        received: this.#received,
+      });
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return;
+      if (typeof data === "string") this.#take(JSON.parse(data));
+      else this.#play(data);
+    };
+    socket.onclose = ({ code }) => {
+      if (socket === this.#socket) this.#lost(code);
+    };
+  }
+
+  #take(message) {
+    if (message.n) this.#received = message.n;
+    switch (message.type) {
+      case "welcome":
+        this.#welcome(message);
+        break;
+      case "waiting":
+        this.#become("waiting", message);
+        break;
+      case "refused":
+      case "ended":
+        this.#over = message;
+        break;
+      case "interrupted":
+        this.#speaker.drop(message.turn);
+        this.#showPlaying(false);
+        break;
+      case "turn":
+        if (message.state === "started") this.#asked = [message.turn, message.asked_ms];
+        else this.#speaker.flush();
+        break;
+    }
+    this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+  }
+
+  #welcome(message) {
+    const captured = message.captured_ms;
+    if (this.#reloaded) {
+      // this page has captured nothing of what the server has
+      this.#captured += captured;
+      for (const frame of this.#kept) frame.ms += captured;
+      this.#origin -= captured;
+      this.#reloaded = false;
+    }
+    this.#session = { session: message.session, resume: message.resume };
+    this.memory?.setItem("conversation", JSON.stringify(this.#session));
+    this.devices = message.devices;
+    this.graceMs = message.grace_s * 1000;
+    this.#pause = FIRST_PAUSE_MS;
+    this.#giveUpAt = 0;
+    const missed = this.#kept.filter((frame) => frame.ms > captured - 1);
+    const from = missed.length ? missed[0].ms : this.#captured;
+    if (from - captured > 1) this.#tell({ type: "lost", ms: from - captured });
+    for (const frame of missed) this.#socket.send(frame.pcm);
+    this.#become("open", message);
+  }
+
+  #lost(code) {
+    this.#socket = null;
+    if (this.state === "over" || this.state === "idle") return;
+    if (this.#over) {
+      this.#finish(this.#over);
+    } else if (code === TAKEN_OVER) {
+      this.#finish({ reason: "taken-over", message: "The conversation goes on elsewhere." });
+    } else if (!this.#session.session) {
+      this.#finish({ reason: "unreachable", message: "The server cannot be reached." });
+    } else {
+      const now = performance.now();
+      this.#giveUpAt ||= now + (this.graceMs ?? 60_000);
+      if (now >= this.#giveUpAt) {
+        this.#finish({ reason: "gone", message: "The connection could not be restored." });
+        return;
+      }
+      this.#become("away");
+      this.#retry = setTimeout(() => this.#connect(), this.#pause);
+      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+      addEventListener("online", () => this.state === "away" && this.#connect(), { once: true });
+    }
+  }
+
+  #tell(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  async #finish(why) {
+    clearTimeout(this.#retry);
+    this.memory?.removeItem("conversation");
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+    this.#become("over", why);
+    await this.#close(why.reason === "done");
+  }
+
+  // played: let what is queued be heard first.
+  async #close(played = false) {
+    await this.#microphone?.close();
+    if (played) await this.#speaker?.empty();
+    await this.#speaker?.close();
+  }
+
+  #become(state, detail = {}) {
+    this.state = state;
+    this.dispatchEvent(new CustomEvent("state", { detail: { ...detail, state } }));
+  }
+
+  // --- sound ---
+
+  #microphone = null;
+  #speaker = null;
+  #kept = [];
+  #captured = 0; // ms of sound since the conversation began
+  #origin = Infinity; // performance.now() at which the captured time was 0
+  #asked = [0, null];
+
+  #hear({ pcm, peak }) {
+    const samples = this.muted ? new Int16Array(pcm.length) : pcm;
+    const frame = { ms: this.#captured, pcm: samples.buffer };
+    this.#captured += (samples.length / this.#microphone.rate) * 1000;
+    // of all arrivals, the one with the least delay tells best
+    this.#origin = Math.min(this.#origin, performance.now() - this.#captured);
+    this.#kept.push(frame);
+    while (this.#kept[0].ms < this.#captured - KEPT_MS) this.#kept.shift();
+    if (this.state === "open" && this.#socket?.readyState === WebSocket.OPEN) {
+      this.#socket.send(frame.pcm);
+    }
+    this.#level("user", this.muted ? 0 : peak);
+  }
+
+  #play(data) {
+    const header = new DataView(data, 0, HEADER_BYTES);
+    this.#received = header.getUint32(0, true);
+    const turn = header.getUint32(4, true);
+    const rate = header.getUint32(8, true);
+    this.#speaker.play(turn, rate, header.getFloat64(12, true), new Int16Array(data, HEADER_BYTES));
+  }
+
+  #report({ turn, ms, playing, peak, audibleAt }) {
+    if (turn !== undefined) {
+      this.#tell({ type: "played", turn, ms, playing });
+      this.#showPlaying(playing);
+    }
+    if (peak !== undefined) this.#level("model", peak);
+    const [asked, askedMs] = this.#asked;
+    if (audibleAt !== undefined && askedMs !== null && turn === asked) {
+      this.#asked = [0, null];
+      const latency = audibleAt - (this.#origin + askedMs);
+      this.dispatchEvent(new CustomEvent("latency", { detail: latency }));
+    }
+  }
+
+  #playing = false;
+
+  #showPlaying(playing) {
+    if (playing === this.#playing) return;
+    this.#playing = playing;
+    this.dispatchEvent(new CustomEvent("playing", { detail: playing }));
+  }
+
+  #level(who, peak) {
+    this.dispatchEvent(new CustomEvent("level", { detail: { who, peak } }));
+  }
+}
+
+// The user's microphone, as int16 frames of 20 ms at `rate` Hz.
+export class Microphone {
+  rate = 16_000;
+  #context;
+  #stream;
+  #hear;
+
+  constructor(hear) {
+    this.#hear = hear;
+  }
+
+  // processing: cancel echo, suppress noise, control gain.
+  async open(processing) {
+    if (!navigator.mediaDevices) throw new DOMException("", "SecurityError");
+    this.#stream = await navigator.mediaDevices.getUserMedia({
+      audio: {
+        channelCount: 1,
+        echoCancellation: processing,
+        noiseSuppression: processing,
+        autoGainControl: processing,
+      },
+    });
+    let source;
+    this.#context = new AudioContext({ sampleRate: this.rate });
+    try {
+      source = this.#context.createMediaStreamSource(this.#stream);
+    } catch {
+      // some browsers do not change a microphone's rate: then the server does
+      await this.#context.close();
+      this.#context = new AudioContext();
+      source = this.#context.createMediaStreamSource(this.#stream);
+    }
+    this.rate = this.#context.sampleRate;
+    await this.#context.audioWorklet.addModule(new URL("microphone.js", import.meta.url));
+    const node = new AudioWorkletNode(this.#context, "microphone", { numberOfOutputs: 0 });
+    node.port.onmessage = ({ data }) => this.#hear(data);
+    source.connect(node);
+    await this.#context.resume();
+  }
+
+  async close() {
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    if (this.#context && this.#context.state !== "closed") await this.#context.close();
+  }
+}
+
+// Plays sound in order, and says what of it has come out.
+export class Speaker {
+  #context;
+  #node;
+  #report;
+  #emptied = null;
+
+  constructor(report) {
+    this.#report = report;
+  }
+
+  async open() {
+    this.#context = new AudioContext({ sampleRate: 24_000, latencyHint: "interactive" });
+    await this.#context.audioWorklet.addModule(new URL("speaker.js", import.meta.url));
+    this.#node = new AudioWorkletNode(this.#context, "speaker", { numberOfInputs: 0 });
+    this.#node.port.onmessage = ({ data }) => this.#told(data);
+    this.#node.connect(this.#context.destination);
+    await this.#context.resume();
+  }
+
+  play(turn, rate, ms, pcm) {
+    this.#node.port.postMessage({ turn, rate, ms, pcm });
+  }
+
+  // Forget a turn: what is queued of it, and what is being played.
+  drop(turn) {
+    this.#node.port.postMessage({ drop: turn });
+  }
+
+  // Nothing more comes for now: play what there is, however short.
+  flush() {
+    this.#node.port.postMessage({ flush: true });
+  }
+
+  // Wait until all that is queued has been heard.
+  async empty() {
+    if (this.#context?.state !== "running") return;
+    await new Promise((resolve) => {
+      this.#emptied = resolve;
+      this.#node.port.postMessage({ flush: true, ask: true });
+    });
+  }
+
+  async close() {
+    if (this.#context && this.#context.state !== "closed") await this.#context.close();
+  }
+
+  #told(report) {
+    if (report.isEmpty) {
+      setTimeout(() => this.#emptied?.(), (this.#context.outputLatency || 0) * 1000 + 50);
+      return;
+    }
+    if (report.audible !== undefined) {
+      const { contextTime, performanceTime } = this.#context.getOutputTimestamp();
+      report.audibleAt = performanceTime + (report.audible - contextTime) * 1000;
+    }
+    if (report.turn !== undefined) {
+      const onItsWay = report.playing ? (this.#context.outputLatency || 0) * 1000 : 0;
+      report.ms = Math.max(report.from, report.ms - onItsWay);
+    }
+    this.#report(report);
+  }
+}
+
+function explain(error) {
+  switch (error.name) {
+    case "NotAllowedError":
+      return "The microphone is not allowed. Allow it in the browser, and try again.";
+    case "NotFoundError":
+      return "There is no microphone.";
+    case "NotReadableError":
+      return "The microphone is in use elsewhere.";
+    case "SecurityError":
+      return "Browsers give a microphone to https and localhost only.";
+    default:
+      return `The sound could not be opened: ${error.message || error.name}`;
+  }
+}

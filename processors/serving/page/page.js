@@ -1,0 +1,218 @@
+// The page around a conversation: its words, its levels, and what one can press.
+
+import { Conversation } from "./client.js";
+
+const PICTURE_MS = 1000;
+const PICTURE_WIDTH = 768;
+const STATUS = {
+  idle: "Ready",
+  starting: "Connecting",
+  waiting: "Waiting for a place",
+  open: "Listening",
+  away: "Connection lost, trying again",
+  over: "The conversation is over",
+};
+const NOTES = {
+  thought: "Thinks: ",
+  code: "Runs code: ",
+  "code-result": "Result: ",
+  search: "Searches: ",
+  gap: "",
+};
+
+const $ = (id) => document.getElementById(id);
+const address = new URL("session", location.href);
+address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+address.search = address.hash = "";
+
+let conversation = null;
+let utterances = new Map();
+
+// A token may come as #token=...: what is behind # is not sent to any server.
+const fragment = new URLSearchParams(location.hash.slice(1));
+if (fragment.has("token")) {
+  sessionStorage.setItem("token", fragment.get("token"));
+  history.replaceState(null, "", location.pathname);
+}
+$("token").value = sessionStorage.getItem("token") ?? "";
+if (sessionStorage.getItem("conversation")) {
+  $("talk-label").textContent = "Continue";
+  $("hint").textContent = "Your conversation is still there. Press the button to go on.";
+}
+
+// --- the conversation ---
+
+function begin() {
+  $("log").replaceChildren();
+  utterances = new Map();
+  sessionStorage.setItem("token", $("token").value);
+  conversation = new Conversation({
+    url: address.href,
+    token: $("token").value,
+    processing: $("processing").checked,
+    memory: sessionStorage,
+  });
+  const on = (type, act) => conversation.addEventListener(type, ({ detail }) => act(detail));
+  on("state", showState);
+  on("transcript", showTranscript);
+  on("level", showLevel);
+  on("latency", showLatency);
+  let playing = false;
+  let speaking = false;
+  const showWho = () => {
+    if (conversation.state !== "open") return;
+    $("status").textContent = playing ? "Answering" : speaking ? "Hearing you" : STATUS.open;
+  };
+  on("playing", (now) => ((playing = now), showWho()));
+  on("speech", (event) => (({ speaking } = event), showWho()));
+  on("call", ({ name, arguments: given }) => note(`Calls ${name}(${listed(given)})`));
+  on("result", ({ name, response }) => note(`${name}: ${response.output ?? JSON.stringify(response)}`));
+  on("note", ({ kind, text }) => note(`${NOTES[kind] ?? ""}${text}`));
+  on("service", ({ kind }) => kind === "resumed" && note("The service has reconnected."));
+  on("draining", ({ seconds }) => note(`The server will stop in ${seconds} s at the latest.`));
+  conversation.start();
+}
+
+function showState({ state, reason, message, position }) {
+  document.body.dataset.state = state;
+  const talking = state !== "over" && state !== "idle";
+  document.body.toggleAttribute("data-talking", talking);
+  document.body.toggleAttribute("data-bad", state === "over" && reason !== "done" && reason !== "left");
+  $("status").textContent =
+    state === "waiting" ? `Waiting, number ${position} in the queue` : message || STATUS[state];
+  $("talk-label").textContent = talking ? "Stop" : "Talk";
+  const uses = (device) => talking && conversation.devices.includes(device);
+  $("typing").hidden = !uses("keyboard");
+  $("mute").hidden = !uses("microphone");
+  $("camera").hidden = !uses("camera");
+  $("processing-option").hidden = talking;
+  $("token-option").hidden = talking || !(reason === "token" || $("token").value);
+  if (reason === "token") $("token").focus();
+  $("hint").hidden = talking || $("log").children.length > 0;
+  if (!talking) {
+    showCamera(false);
+    showMuted(false);
+    showLevel({ who: "user", peak: 0 });
+    showLevel({ who: "model", peak: 0 });
+  }
+}
+
+function showTranscript({ speaker, start_ms, text, final, interrupted }) {
+  const key = `${speaker} ${start_ms}`;
+  let item = utterances.get(key);
+  if (!item) {
+    item = append(speaker, "");
+    utterances.set(key, item);
+  }
+  const words = text.trim();
+  if (!words && final) {
+    item.remove();
+    return;
+  }
+  keepingUp(() => {
+    item.textContent = words || "\u2026";
+    item.classList.toggle("draft", !final);
+    item.classList.toggle("cut", interrupted);
+  });
+  if (final) {
+    const who = speaker === "user" ? "You" : "Model";
+    $("spoken").textContent = `${who}: ${words}${interrupted ? " (interrupted)" : ""}`;
+  }
+}
+
+function note(text) {
+  append("note", text.length > 300 ? `${text.slice(0, 300)}\u2026` : text);
+}
+
+function append(kind, text) {
+  const item = document.createElement("li");
+  item.className = kind;
+  item.textContent = text;
+  keepingUp(() => $("log").append(item));
+  $("hint").hidden = true;
+  return item;
+}
+
+// Who has scrolled up to read is not pulled down.
+function keepingUp(change) {
+  const log = $("log");
+  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  change();
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
+}
+
+function showLevel({ who, peak }) {
+  const decibels = 20 * Math.log10(Math.max(peak, 1e-6));
+  const part = Math.max(0, Math.min(1, (decibels + 60) / 60));
+  const meter = $(`level-${who}`);
+  meter.firstElementChild.style.transform = `scaleX(${part.toFixed(3)})`;
+  meter.setAttribute("aria-valuenow", Math.round(part * 100));
+}
+
+function showLatency(ms) {
+  $("latency").hidden = false;
+  $("latency-value").textContent = `${Math.round(ms)} ms`;
+}
+
+function listed(given) {
+  return Object.entries(given)
+    .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
+    .join(", ");
+}
+
+// --- what can be pressed ---
+
+$("talk").addEventListener("click", () => {
+  if (document.body.hasAttribute("data-talking")) conversation.leave();
+  else begin();
+});
+
+$("typing").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("line").value.trim();
+  if (text) conversation.type(text);
+  $("line").value = "";
+});
+
+$("mute").addEventListener("click", () => showMuted(!conversation.muted));
+
+function showMuted(muted) {
+  if (conversation) conversation.muted = muted;
+  $("mute").setAttribute("aria-pressed", muted);
+}
+
+// --- the camera ---
+
+let pictures = 0;
+
+$("camera").addEventListener("click", () => showCamera(!pictures));
+
+async function showCamera(on) {
+  const preview = $("preview");
+  clearInterval(pictures);
+  pictures = 0;
+  $("camera").setAttribute("aria-pressed", on);
+  preview.hidden = !on;
+  for (const track of preview.srcObject?.getTracks() ?? []) track.stop();
+  preview.srcObject = null;
+  if (!on) return;
+  try {
+    preview.srcObject = await navigator.mediaDevices.getUserMedia({
+      video: { width: { ideal: PICTURE_WIDTH }, facingMode: "environment" },
+    });
+    await preview.play();
+    pictures = setInterval(takePicture, PICTURE_MS);
+  } catch (error) {
+    note(`The camera cannot be used: ${error.message}`);
+    showCamera(false);
+  }
+}
+
+function takePicture() {
+  const preview = $("preview");
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.min(PICTURE_WIDTH, preview.videoWidth);
+  canvas.height = Math.round((canvas.width * preview.videoHeight) / preview.videoWidth);
+  canvas.getContext("2d").drawImage(preview, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob((blob) => blob && conversation.show(blob), "image/jpeg", 0.8);
+}

@@ -1,0 +1,199 @@
+"""The page in a real browser, with a microphone that plays a WAV file."""
+
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+import numpy as np
+import pytest
+from browser import CHROMIUM, Page, chromium
+from serving_bench import TALK, Served, buzz, served, silence
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+]
+MICROPHONE_RATE = 48_000
+SCENARIO = """
+turns:
+  - expect: speech
+    then:
+      - transcript: What is the weather like?
+      - say: It is sunny in Lisbon, and it will stay sunny for the whole of the week, I am sure.
+  - expect: speech
+    then:
+      - transcript: Stop, thank you.
+      - say: Goodbye.
+"""
+OUTPUT = """
+(() => {
+  // what any audio context of the page plays, as blocks of samples with their time
+  window.played = [];
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioDestinationNode && !this.isTap) {
+      const tap = this.context.createScriptProcessor(1024, 1, 1);
+      tap.isTap = true;
+      tap.onaudioprocess = ({ inputBuffer, playbackTime }) => {
+        const samples = inputBuffer.getChannelData(0);
+        let peak = 0;
+        let sum = 0;
+        for (const sample of samples) {
+          peak = Math.max(peak, Math.abs(sample));
+          sum += sample * sample;
+        }
+        window.played.push([performance.now(), peak, sum / samples.length]);
+      };
+      connect.call(this, tap);
+      connect.call(tap, target);
+    }
+    return connect.call(this, target, ...rest);
+  };
+})();
+"""
+"""So that the page's own counters are not what is believed."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Visit(NamedTuple):
+    page: Page
+    server: Served
+
+    async def press(self) -> None:
+        await self.page.evaluate("document.querySelector('#processing').checked = false")
+        await self.page.click("#talk")
+        await self.page.until("document.body.dataset.state === 'open'")
+
+    async def lines(self) -> list[list[str]]:
+        """Who, and what, of the conversation that is shown."""
+        found: list[list[str]] = await self.page.evaluate(
+            "[...document.querySelectorAll('#log li')].map((li) => [li.className, li.textContent])"
+        )
+        return found
+
+    async def loudness(self, since: float, until: float = 1e12) -> float:
+        """Of what has come out of the page, in dB below full scale."""
+        blocks = np.array(await self.page.evaluate("window.played"))
+        part = blocks[(blocks[:, 0] >= since) & (blocks[:, 0] < until), 2]
+        return float(10 * np.log10(part.mean() + 1e-12)) if len(part) else -120.0
+
+    async def now(self) -> float:
+        return float(await self.page.evaluate("performance.now()"))
+
+
+@asynccontextmanager
+async def visiting(
+    folder: Path, microphone: bytes, *, scenario: str = "", **settings: Any
+) -> AsyncIterator[Visit]:
+    with wave.open(str(folder / "microphone.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(MICROPHONE_RATE)
+        file.writeframes(microphone)
+    text = TALK
+    if scenario:
+        await anyio.Path(folder / "scenario.yaml").write_text(scenario)
+        text = TALK.replace("use: live_api\n", "use: live_api\n    scenario: scenario.yaml\n")
+    flags = [f"--use-file-for-fake-audio-capture={folder / 'microphone.wav'}%noloop"]
+    async with served(folder, text, **settings) as server, chromium(folder, flags) as page:
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=OUTPUT)
+        await page.size(390, 844)
+        await page.open(f"{server.http}/")
+        yield Visit(page, server)
+        assert page.complaints == []
+
+
+def recording(*parts: tuple[str, float]) -> bytes:
+    makers = {"speech": buzz, "silence": silence}
+    return b"".join(makers[kind](seconds, MICROPHONE_RATE) for kind, seconds in parts)
+
+
+async def test_a_conversation_with_an_interruption(tmp_path: Path) -> None:
+    sound = recording(
+        ("silence", 1.0), ("speech", 1.0), ("silence", 2.5), ("speech", 1.0), ("silence", 60.0)
+    )
+    async with visiting(tmp_path, sound, scenario=SCENARIO) as visit:
+        page = visit.page
+        await visit.press()
+        silent = await visit.now()
+        await page.until("document.querySelector('#status').textContent === 'Hearing you'")
+        assert await visit.loudness(silent) < -90
+        await page.until("document.querySelector('#status').textContent === 'Answering'")
+        answered = await visit.now()
+        await page.until("document.querySelector('#log .cut')")
+        cut = await visit.now()
+        assert await visit.loudness(answered + 200, cut - 300) > -40
+        assert await visit.loudness(cut, cut + 250) < -60  # what was queued is not heard
+        await page.until("document.querySelectorAll('#log .model').length === 2")
+        await page.until("document.querySelectorAll('#log .draft').length === 0")
+        lines = await visit.lines()
+        assert [who.split()[0] for who, _ in lines] == ["user", "model", "user", "model"]
+        assert lines[0][1] == "What is the weather like?"
+        assert lines[1][1].startswith("It is sunny")
+        assert lines[1][0] == "model cut"
+        assert [text for _, text in lines[2:]] == ["Stop, thank you.", "Goodbye."]
+        latency = await page.evaluate("document.querySelector('#latency-value').textContent")
+        assert 300 < int(latency.removesuffix(" ms")) < 3000
+        spoken = await page.evaluate("document.querySelector('#spoken').textContent")
+        assert spoken == "Model: Goodbye."
+        await page.click("#talk")
+        await page.until("document.body.dataset.state === 'over'")
+        with anyio.fail_after(5):
+            while visit.server.lobby.open:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+
+
+async def test_the_network_drops_and_comes_back(tmp_path: Path) -> None:
+    async with visiting(tmp_path, recording(("silence", 60.0))) as visit:
+        page = visit.page
+        await visit.press()
+        await type_line(page, "My name is Ada.")
+        await page.until("document.querySelectorAll('#log .model:not(.draft)').length === 1")
+        for connection in list(visit.server.connections):
+            connection.transport.abort()
+        await page.until("document.body.dataset.state === 'away'")
+        await page.until("document.body.dataset.state === 'open'")
+        await type_line(page, "What is my name?")
+        await page.until("document.querySelectorAll('#log .model:not(.draft)').length === 2")
+        assert "Ada" in (await visit.lines())[-1][1]
+        assert visit.server.lobby.open == 1
+
+        await page.call("Page.reload")  # the page forgets, the server does not
+        await page.until("document.querySelector('#talk-label')?.textContent === 'Continue'")
+        await visit.press()
+        await page.until("document.querySelectorAll('#log .model').length === 2")
+        assert [text for who, text in await visit.lines() if who == "user"] == [
+            "My name is Ada.",
+            "What is my name?",
+        ]
+        assert visit.server.lobby.open == 1
+
+
+async def test_a_token_is_asked_for_and_a_place_waited_for(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"token": "secret", "limits": {"sessions": 1, "queue": 1}}
+    async with visiting(tmp_path, recording(("silence", 60.0)), **settings) as visit:
+        page = visit.page
+        await page.click("#talk")
+        await page.until("document.body.dataset.state === 'over'")
+        assert (await shown(page, "#status")) == "The token is missing or wrong."
+        assert await page.evaluate("document.activeElement.id") == "token"
+        await page.call("Input.insertText", text="secret")
+        await visit.press()
+
+
+async def type_line(page: Page, text: str) -> None:
+    await page.click("#line")
+    await page.call("Input.insertText", text=text)
+    await page.click("#typing button")
+
+
+async def shown(page: Page, selector: str) -> str:
+    return str(await page.evaluate(f"document.querySelector({selector!r}).innerText"))

@@ -143,7 +143,7 @@ class Connection:
                 await self._websocket.send_bytes(data)
             else:
                 await self._websocket.send_text(data.decode())
-            self._count("out", len(data))
+            self._lobby.metrics.sent.add(len(data))
 
     async def _read(self) -> None:
         while (message := await self._receive()) is not None:
@@ -175,7 +175,7 @@ class Connection:
         data: bytes | str | None = message.get("bytes")
         if data is None:
             data = message["text"]
-        self._count("in", len(data))
+        self._lobby.metrics.received.add(len(data))
         now = anyio.current_time()
         if not self._messages.take(1, now) or not self._bytes.take(len(data), now):
             raise RefusedError("rate")
@@ -190,7 +190,3 @@ class Connection:
 
     async def _send(self, event: Event) -> None:
         await self._websocket.send_text(encode(event).decode())
-
-    def _count(self, direction: str, size: int) -> None:
-        self._lobby.metrics.messages.labels(direction).inc()
-        self._lobby.metrics.bytes.labels(direction).inc(size)

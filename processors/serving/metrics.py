@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (1, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+class Traffic(NamedTuple):
+    """Messages of one direction."""
+
+    messages: Counter
+    bytes: Counter
+
+    def add(self, size: int) -> None:
+        """One more message of so many bytes."""
+        self.messages.inc()
+        self.bytes.inc(size)
 
 
 class Metrics:
@@ -32,11 +46,15 @@ class Metrics:
         self.resumed = Counter(
             "live_pipeline_sessions_resumed", "Clients that came back", registry=registry
         )
-        self.messages = Counter(
+        messages = Counter(
             "live_pipeline_messages", "Over websockets", ["direction"], registry=registry
         )
-        self.bytes = Counter(
+        sizes = Counter(
             "live_pipeline_message_bytes", "Over websockets", ["direction"], registry=registry
+        )
+        self.received, self.sent = (
+            Traffic(messages.labels(direction), sizes.labels(direction))
+            for direction in ("in", "out")
         )
         self.turns = Counter("live_pipeline_turns", "Answers of the model", registry=registry)
         self.seconds = Histogram(

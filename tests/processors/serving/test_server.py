@@ -348,6 +348,22 @@ async def test_sound_faster_than_it_is_spoken_for_long_is_dropped_and_counted(
         assert not talk.over
 
 
+async def test_the_services_own_limit_is_shared_by_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = TALK.replace("{sessions: 100}", "{sessions: 1, when_full: refuse}")
+    async with (
+        served(tmp_path, text) as server,
+        talking(server.url) as first,
+        talking(server.url) as second,
+    ):
+        await second.until_over()
+        assert second.reason == "failed"
+        assert "1 sessions are open already" in caplog.text
+        await first.client.type("Hello")
+        await first.until(lambda: "ended" in first.turns)
+
+
 # --- who may ---
 
 

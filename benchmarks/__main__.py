@@ -25,6 +25,7 @@ NAMES = (
     "wire",
     "live_sessions",
     "local_live_api",
+    "serving",
     "start",
     "scaling",
 )

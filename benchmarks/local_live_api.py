@@ -26,6 +26,7 @@ import anyio.lowlevel
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Frame, Opcode
 
@@ -53,15 +54,20 @@ SETUP = {
 }
 
 
-def microphone() -> list[bytes]:
-    """A turn of audio as masked websocket frames, ready to be written."""
+def speech() -> NDArray[np.int16]:
+    """A turn of audio, with what sounds like speech near its beginning."""
     t = np.arange(SPEECH * FRAME_S * RATE) / RATE
     buzz = sum((np.sin(2 * np.pi * 140 * k * t) / k for k in range(1, 12)), np.zeros_like(t))
     samples = np.zeros(int(TURN * FRAME_S * RATE), "<i2")
     first = int(BEFORE * FRAME_S * RATE)
     samples[first : first + len(t)] = 5000 * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * t)) * buzz
+    return samples
+
+
+def microphone() -> list[bytes]:
+    """A turn of audio as masked websocket frames, ready to be written."""
     frames = []
-    for part in np.split(samples, TURN):
+    for part in np.split(speech(), TURN):
         data = urlsafe_b64encode(part.tobytes()).decode()
         message = {"realtime_input": {"audio": {"data": data, "mime_type": "audio/pcm;rate=16000"}}}
         frames.append(Frame(Opcode.TEXT, json.dumps(message).encode()).serialize(mask=True))

@@ -23,12 +23,8 @@ from pipeline import (
     did_you_mean,
     load,
 )
-from processors.serving.client_nodes import (
-    ClientCamera,
-    ClientKeyboard,
-    ClientMicrophone,
-    ClientSpeaker,
-)
+from processors.serving.client_sources import ClientCamera, ClientKeyboard, ClientMicrophone
+from processors.serving.client_speaker import ClientSpeaker
 from processors.serving.line import Line
 
 RATE = 16_000
@@ -101,7 +97,11 @@ def _client_node(device: Device, processor: Processor, line: Line) -> Processor:
         wanted = _format(processor)
         return ClientMicrophone(line, wanted.rate or RATE, wanted.channels or 1)
     if device == "loudspeaker":
-        return ClientSpeaker(line)
+        return ClientSpeaker(
+            line,
+            getattr(processor, "on_speech", "ignore"),
+            getattr(processor, "confirm_ms", 1500),
+        )
     if device == "camera":
         return ClientCamera(line)
     return ClientKeyboard(line)

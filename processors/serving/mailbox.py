@@ -95,6 +95,11 @@ class Mailbox:
         """Whether a turn has been interrupted: what waited for room meanwhile is stale."""
         return turn in self._cut
 
+    @property
+    def unplayed_turns(self) -> list[int]:
+        """The model's turns of which something is left that the client could still play."""
+        return sorted({sound.turn for sound in self._sounds.values()} - {0})
+
     def played(self, turn: int, ms: float) -> None:
         """The client has heard a turn up to `ms`, and all that came before it."""
         heard = (turn, ms + ROUNDING_MS)

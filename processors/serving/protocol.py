@@ -172,6 +172,12 @@ class Interrupted(Event, frozen=True):
     turn: int = 0
 
 
+class Volume(Event, frozen=True):
+    """How loud the model is played from now on, 0 to 1; at 0 it is held, and goes on later."""
+
+    volume: float = 1.0
+
+
 class Call(Event, frozen=True):
     """The model calls a function."""
 
@@ -230,6 +236,7 @@ ServerEvent = (
     | Speech
     | Turn
     | Interrupted
+    | Volume
     | Call
     | Result
     | Note

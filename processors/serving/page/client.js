@@ -136,6 +136,9 @@ export class Conversation extends EventTarget {
         this.#speaker.drop(message.turn);
         this.#showPlaying(false);
         break;
+      case "volume":
+        this.#speaker.setVolume(message.volume);
+        break;
       case "turn":
         if (message.state === "started") this.#asked = [message.turn, message.asked_ms];
         else this.#speaker.flush();
@@ -346,6 +349,11 @@ export class Speaker {
   // Forget a turn: what is queued of it, and what is being played.
   drop(turn) {
     this.#node.port.postMessage({ drop: turn });
+  }
+
+  // 0 holds what is queued until it is louder again.
+  setVolume(volume) {
+    this.#node.port.postMessage({ volume });
   }
 
   // Nothing more comes for now: play what there is, however short.

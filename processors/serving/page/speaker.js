@@ -18,6 +18,7 @@ class SpeakerWorklet extends AudioWorkletProcessor {
     this.since = 0;
     this.last = 0; // the last sample, from which silence fades
     this.gain = 0;
+    this.volume = 1; // 0: held
     this.turn = undefined;
     this.heard = undefined; // the last turn of which a sound was audible
     this.reportAt = 0;
@@ -31,10 +32,14 @@ class SpeakerWorklet extends AudioWorkletProcessor {
       this.queue.push(message);
       this.flushing = false;
     } else if (message.drop !== undefined) {
-      if (this.queue.length && this.queue[0].turn === message.drop) this.offset = 0;
+      if (this.queue.length && this.queue[0].turn === message.drop) {
+        if (this.turn === message.drop) this.port.postMessage({ ...this.position(), playing: false });
+        this.offset = 0;
+      }
       this.queue = this.queue.filter((piece) => piece.turn !== message.drop);
       this.turn = undefined;
     }
+    if (message.volume !== undefined) this.volume = message.volume;
     if (message.flush) this.flushing = true;
     if (message.ask) this.asked = true;
   }
@@ -50,12 +55,13 @@ class SpeakerWorklet extends AudioWorkletProcessor {
     }
     const step = 1 / (FADE_S * sampleRate);
     for (let i = 0; i < output.length; i++) {
-      const sample = this.waiting ? undefined : this.next(i);
+      const sample = this.waiting || this.volume === 0 ? undefined : this.next(i);
       if (sample === undefined) {
         this.gain = Math.max(0, this.gain - step);
         output[i] = this.last * this.gain;
       } else {
-        this.gain = Math.min(1, this.gain + step);
+        const change = this.volume - this.gain;
+        this.gain += Math.max(-step, Math.min(step, change));
         this.last = sample;
         output[i] = sample * this.gain;
       }
@@ -114,7 +120,7 @@ class SpeakerWorklet extends AudioWorkletProcessor {
 
   report() {
     this.reportAt = currentTime + REPORT_S;
-    const isPlaying = !this.waiting && this.queue.length && this.turn === this.queue[0].turn;
+    const isPlaying = !this.waiting && this.volume > 0 && this.queue.length && this.turn === this.queue[0].turn;
     this.port.postMessage({ ...(isPlaying ? this.position() : {}), peak: this.peak });
     this.peak = 0;
   }

@@ -7,12 +7,8 @@ from serving_bench import BOUND, TALK
 
 from pipeline import ConfigError
 from processors.serving.binding import check_config, load_for_client, read_bindings
-from processors.serving.client_nodes import (
-    ClientCamera,
-    ClientKeyboard,
-    ClientMicrophone,
-    ClientSpeaker,
-)
+from processors.serving.client_sources import ClientCamera, ClientKeyboard, ClientMicrophone
+from processors.serving.client_speaker import ClientSpeaker
 from processors.serving.line import Line
 
 DEVICES = '''

@@ -1,10 +1,9 @@
-"""The processors that take the places of a machine's devices: a client's instead."""
+"""What a client says, types and shows, in the places of this machine's devices."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import anyio
 import numpy as np
 
 from pipeline import (
@@ -12,20 +11,11 @@ from pipeline import (
     AudioFormat,
     AudioFrame,
     Context,
-    Duplex,
     ImageFrame,
-    Inbox,
-    InboxSettings,
-    Outbox,
-    Playback,
     Source,
-    SpeechEnded,
-    SpeechStarted,
     TextFrame,
-    TurnEnded,
-    TurnStarted,
 )
-from processors.audio.pcm import mix, nanoseconds_of
+from processors.audio.pcm import nanoseconds_of
 from processors.audio.resampler import Resampler
 from processors.serving.line import Line, Spoken
 from processors.serving.protocol import Typed
@@ -118,48 +108,3 @@ class ClientCamera(Source):
     async def frames(self) -> AsyncIterator[ImageFrame]:
         async for image in self.line.images:
             yield ImageFrame(image.data, image.mime_type, pts=self.context.now())
-
-
-class ClientSpeaker(Duplex):
-    """The client's loudspeaker: sends sound, and says what of it has been heard."""
-
-    device = "loudspeaker"
-    inbox = InboxSettings(ms=120_000)
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-
-    async def run(
-        self,
-        inbox: Inbox[AudioFrame | TurnStarted | TurnEnded | SpeechStarted | SpeechEnded],
-        outbox: Outbox[Playback],
-    ) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._report, outbox)
-            async for frame in inbox:
-                if isinstance(frame, AudioFrame):
-                    await self._play(frame)
-            await self.line.mailbox.all_played()
-            self.line.played.close()
-
-    def interrupted(self, turn: int) -> None:
-        self.line.mailbox.interrupt(turn)
-
-    async def _play(self, frame: AudioFrame) -> None:
-        mailbox = self.line.mailbox
-        await mailbox.room()
-        if mailbox.was_cut(frame.turn):
-            self.context.dropped("interrupted")
-            return
-        pcm = mix(frame.samples, 1).astype("<i2", copy=False).tobytes()
-        mailbox.play(frame.turn, frame.rate, frame.pts / MS, pcm)
-
-    async def _report(self, outbox: Outbox[Playback]) -> None:
-        async for report in self.line.played:
-            frame = Playback(
-                turn=report.turn,
-                heard=round(report.ms * MS),
-                playing=report.playing,
-                pts=self.context.now(),
-            )
-            await outbox.send(frame)

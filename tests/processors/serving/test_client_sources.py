@@ -1,4 +1,4 @@
-"""A client's devices as processors."""
+"""What a client says, types and shows, as frames."""
 
 from typing import Any
 
@@ -10,24 +10,15 @@ from serving_bench import buzz
 from pipeline import (
     SECOND,
     AudioFrame,
-    Frame,
     Graph,
     ImageFrame,
-    Interruption,
-    Playback,
     Run,
-    Speaker,
     TextFrame,
 )
-from pipeline.testing import Collect, Given
-from processors.serving.client_nodes import (
-    ClientCamera,
-    ClientKeyboard,
-    ClientMicrophone,
-    ClientSpeaker,
-)
+from pipeline.testing import Collect
+from processors.serving.client_sources import ClientCamera, ClientKeyboard, ClientMicrophone
 from processors.serving.line import MOST_SOUNDS, Line
-from processors.serving.protocol import Image, Played, Sound, decode_sound
+from processors.serving.protocol import Image
 
 MS = 1_000_000
 
@@ -149,56 +140,3 @@ async def test_what_is_typed_and_shown(anyio_backend: Any) -> None:
     images = [frame for frame in output.frames if isinstance(frame, ImageFrame)]
     assert texts == ["Hello", "you"]
     assert [(image.data, image.mime_type) for image in images] == [(b"new", "image/png")]
-
-
-def speech(turn: int, pts_ms: int, ms: int = 100) -> AudioFrame:
-    samples = np.full((24 * ms, 1), turn, np.int16)
-    return AudioFrame(samples, 24_000, Speaker.MODEL, pts=pts_ms * MS, turn=turn)
-
-
-async def sent(line: Line) -> list[Any]:
-    """Everything that a connection would send."""
-    line.mailbox.close()
-    found: list[Any] = []
-    while (message := await line.mailbox.next()) is not None:
-        data, is_sound = message
-        found.append(decode_sound(data) if is_sound else data)
-    return found
-
-
-async def test_sound_is_sent_and_what_was_heard_goes_on_as_playback(anyio_backend: Any) -> None:
-    line, output = Line(16_000), Collect()
-    frames: list[Frame] = [speech(1, 0), speech(1, 100)]
-    processors = {"model": Given(frames), "speaker": ClientSpeaker(line), "out": output}
-    run = Run(Graph(processors, ["model -> speaker -> out"]))
-    async with anyio.create_task_group() as group:
-        group.start_soon(run.execute)
-        await anyio.sleep(0.1)
-        sounds = await sent(line)
-        assert [(sound.turn, sound.rate, sound.ms) for sound in sounds] == [
-            (1, 24_000, 0.0),
-            (1, 24_000, 100.0),
-        ]
-        line.heard_back(Played(1, 120.0))
-        line.heard_back(Played(1, 200.0, playing=False))
-    heard = [frame for frame in output.frames if isinstance(frame, Playback)]
-    assert [(frame.turn, frame.heard, frame.playing) for frame in heard] == [
-        (1, 120 * MS, True),
-        (1, 200 * MS, False),
-    ]
-
-
-async def test_an_interruption_is_told_at_once_and_nothing_of_its_turn_afterwards(
-    anyio_backend: Any,
-) -> None:
-    line = Line(16_000)
-    frames = [*(speech(1, 100 * n) for n in range(400)), Interruption(turn=1), speech(2, 0)]
-    processors = {"model": Given(frames), "speaker": ClientSpeaker(line)}
-    run = Run(Graph(processors, ["model -> speaker"]))
-    async with anyio.create_task_group() as group:
-        group.start_soon(run.execute)
-        await anyio.sleep(0.1)
-        messages = await sent(line)
-    turns = [message.turn for message in messages if isinstance(message, Sound)]
-    assert turns == [2]
-    assert any(b"interrupted" in message for message in messages if isinstance(message, bytes))

@@ -4,20 +4,24 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
+import numpy as np
 import pytest
 import sniffio
 from anyio.lowlevel import checkpoint
 
 from pipeline import (
+    AudioFrame,
     Duplex,
     Graph,
     Inbox,
     InboxSettings,
+    Interruption,
     Outbox,
     Processor,
     Run,
     Sink,
     Source,
+    Speaker,
     TextFrame,
     Transform,
 )
@@ -26,6 +30,7 @@ from pipeline.runtime import tasks
 from pipeline.testing import Collect
 
 MS = 1_000_000
+SOUND = np.zeros((320, 1), np.int16)
 
 
 class Work:
@@ -132,3 +137,52 @@ async def test_no_role_works_off_its_backlog_in_one_go(role: type[Processor]) ->
 async def test_neither_a_source_nor_what_ends_a_flow_keeps_the_others(end: type[Processor]) -> None:
     work.cost = 50_000
     assert await longest_hold({"in": Busy(), "out": end()}, frames=500) <= 1 * MS
+
+
+class Interrupter(Duplex):
+    """Works off a backlog; while it does, a second task of it hears that the user speaks."""
+
+    async def run(self, inbox: Inbox[TextFrame], outbox: Outbox[AudioFrame | Interruption]) -> None:
+        self.spoken, self.spoken_at = anyio.Event(), 0
+        turn = self.context.new_turn()
+        for _ in range(50):
+            await outbox.send(AudioFrame(SOUND, 16_000, Speaker.MODEL, turn=turn))
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._listen, outbox, turn)
+            async for frame in inbox:
+                work()
+                if frame.text == "500":
+                    self.spoken.set()
+                    self.spoken_at = work.clock
+
+    async def _listen(self, outbox: Outbox[Interruption], turn: int) -> None:
+        await self.spoken.wait()
+        await outbox.send(Interruption(turn=turn))
+
+
+class Player(Sink):
+    """Is busy with the first frame until it is told to fall silent."""
+
+    silent_at = 0
+
+    async def consume(self, frame: AudioFrame) -> None:
+        assert not self.silent_at, "a stale frame"
+        await anyio.sleep_forever()
+
+    def interrupted(self, turn: int) -> None:
+        self.silent_at = work.clock
+
+
+@pytest.mark.parametrize("cost", [1_000, 20_000, 100_000])
+async def test_a_backlog_upstream_does_not_hold_an_interruption_up(cost: int) -> None:
+    """From what the user does to the silent sink: under 1 ms, behind 500 frames and all."""
+    work.cost = cost
+    interrupter, player = Interrupter(), Player()
+    graph = Graph(
+        {"in": Busy(), "model": interrupter, "out": player},
+        ["in -> model -> out"],
+        inboxes={"model": InboxSettings(frames=500)},
+    )
+    report = await Run(graph).execute()
+    assert 0 <= player.silent_at - interrupter.spoken_at < 1 * MS
+    assert report.drops["out", "interrupted"] == 50

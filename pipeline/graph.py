@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline import checks, environment
@@ -26,6 +27,9 @@ from pipeline.frames import Frame
 from pipeline.inbox import InboxSettings
 from pipeline.ports import FrameTypes, Ports
 from pipeline.processor import Processor, Source, Transform
+
+LONGEST_INLINE = 256
+"""Transforms that run inside each other; Python allows some 900 nested calls."""
 
 
 @dataclass(eq=False, slots=True)
@@ -96,16 +100,18 @@ class Graph:
         flow = [flow] if isinstance(flow, str) else flow
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
+        self._connected = set[tuple[str, str]]()
         self.advice = advice
         self.used = False
         """Processors keep state, so a graph runs once."""
         findings: list[Finding] = []
+        names: dict[int, str] = {}
         for name, processor in processors.items():
             place = (places or {}).get(name)
             if not isinstance(processor, Processor):
                 raise TypeError(f'"{name}" is {processor!r}, not a processor')
-            twin = next((n.name for n in self.nodes.values() if n.processor is processor), None)
-            if twin is not None:
+            twin = names.setdefault(id(processor), name)
+            if twin != name:
                 message = f'"{name}" is the same object as "{twin}": make one for each'
                 findings.append(Finding("same-object", message, place))
             chosen = (inboxes or {}).get(name)
@@ -115,7 +121,7 @@ class Graph:
                 findings.append(Finding("inbox-of-source", message, settings.get("inbox", place)))
             inbox = chosen if chosen is not None else _default_inbox(processor)
             try:
-                ports = type(processor).ports()
+                ports = _ports_of(type(processor))
             except SettingError as error:
                 where = settings.get("use", place)
                 findings.append(Finding("annotations", str(error), where, error.hint))
@@ -132,6 +138,7 @@ class Graph:
             raise ConfigError(findings)
         self.order = downstream_order(self)
         """Every node behind all that feed it, feedback edges aside."""
+        _part_long_stretches(self.order)
         known: dict[str, FrameTypes] = {}
         for node in reversed(self.order):
             for edge in node.incoming:
@@ -154,9 +161,10 @@ class Graph:
 
     def _connect(self, wire: Wire) -> Iterator[Finding]:
         edge = Edge(self.nodes[wire.source], self.nodes[wire.target], wire.place)
-        if any(edge.target is other.target for other in edge.source.outgoing):
+        if (wire.source, wire.target) in self._connected:
             yield Finding("connected-twice", f'"{edge}" is there already', wire.place)
             return
+        self._connected.add((wire.source, wire.target))
         self.edges.append(edge)
         edge.source.outgoing.append(edge)
         edge.target.incoming.append(edge)
@@ -192,6 +200,22 @@ def read_chain(
         if {link.source, link.target} <= known
     ]
     return wires, findings
+
+
+def _part_long_stretches(order: list[Node]) -> None:
+    """Give a transform an inbox wherever too many would run inside each other."""
+    depth: dict[str, int] = {}
+    for node in order:
+        if node.inline:
+            depth[node.name] = 1 + max(depth.get(edge.source.name, 0) for edge in node.incoming)
+            if depth[node.name] > LONGEST_INLINE:
+                node.inbox, depth[node.name] = node.processor.inbox, 0
+
+
+@lru_cache(maxsize=1024)
+def _ports_of(kind: type[Processor]) -> Ports:
+    """Read once for each class: that takes longer than all else about a node."""
+    return kind.ports()
 
 
 def _moved(place: Place | None, columns: int) -> Place | None:

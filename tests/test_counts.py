@@ -11,7 +11,7 @@ import gc
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -183,3 +183,59 @@ def test_what_an_idle_session_occupies(channels: bool, kib: int) -> None:
                 group.cancel_scope.cancel()
 
     assert anyio.run(measure) == pytest.approx(kib, rel=0.15)
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    lines = 0
+
+    def count(*_: Any) -> Any:
+        nonlocal lines
+        lines += 1
+        return count
+
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(None)
+    return lines
+
+
+def chain(names: list[str]) -> list[str]:
+    return [" -> ".join(["source", *names, "sink"])]
+
+
+def fan(names: list[str]) -> list[str]:
+    return [f"source -> {name} -> sink" for name in names]
+
+
+@pytest.mark.parametrize("flow", [chain, fan])
+def test_building_and_checking_a_graph_grow_with_its_nodes(
+    flow: Callable[[list[str]], list[str]],
+) -> None:
+    """Lines run for each node: a large graph takes no more of them than a small one."""
+
+    def lines(nodes: int) -> float:
+        passes = {f"pass{number}": Pass() for number in range(nodes)}
+        processors = {"source": Tone(1, 0), **passes, "sink": Count()}
+        return lines_run(lambda: Graph(processors, flow([*passes])).check()) / nodes
+
+    assert lines(500) < 1.1 * lines(50)
+
+
+def test_reading_a_configuration_grows_with_its_nodes(tmp_path: Path) -> None:
+    file = tmp_path / "graph.yaml"
+
+    def lines(nodes: int) -> float:
+        names = [f"pass{number}" for number in range(nodes)]
+        file.write_text(
+            "processors:\n"
+            "  source: {use: audio_source, path: question.wav}\n"
+            + "".join(f"  {name}: {{use: resampler, rate: 16000}}\n" for name in names)
+            + "  sink: {use: audio_sink, path: answer.wav}\n"
+            "flow:\n" + "".join(f"  - {line}\n" for line in chain(names))
+        )
+        return lines_run(lambda: pipeline.load(file)) / nodes
+
+    lines(10)  # imports, and fills caches
+    assert lines(80) < 1.1 * lines(20)

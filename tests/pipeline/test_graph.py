@@ -123,6 +123,15 @@ def test_an_edge_carries_what_its_target_takes() -> None:
     assert carries["gemini -> tools"] == (ToolCall,)
 
 
+def test_a_long_chain_is_parted_by_inboxes_since_calls_do_not_nest_deeper() -> None:
+    names = [f"gate{number}" for number in range(600)]
+    gates = {name: Gate() for name in names}
+    graph = build(
+        {"mic": Microphone(), **gates, "out": Speaker()}, " -> ".join(["mic", *names, "out"])
+    )
+    assert [name for name in names if graph.nodes[name].inbox] == ["gate256", "gate513"]
+
+
 def test_an_edge_carries_what_something_behind_a_transform_takes() -> None:
     graph = build(
         {

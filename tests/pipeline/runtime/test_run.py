@@ -149,6 +149,16 @@ async def test_a_chain_delivers_everything_in_order_and_counts_it() -> None:
     assert report.completed
 
 
+async def test_a_chain_may_have_any_length() -> None:
+    sink = Collect()
+    uppers = {f"up{number}": Upper() for number in range(1500)}
+    report = await execute(
+        {"in": Given(texts("a", "b")), **uppers, "out": sink}, " -> ".join(["in", *uppers, "out"])
+    )
+    assert words(sink.frames) == ["A", "B"]
+    assert report.completed
+
+
 async def test_what_a_transform_holds_back_comes_at_the_end_of_its_input() -> None:
     assert words(await feed(Twice(), texts("a", "b"))) == ["a", "a", "b", "b"]
     assert words(await feed(Twice(), texts("a", "b"), inbox=InboxSettings(frames=1))) == [

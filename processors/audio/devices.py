@@ -127,12 +127,14 @@ async def open_stream(
     block: int,
     callback: Callable[..., None],
     finished: Callable[[], None] | None = None,
+    latency: float | None = None,
 ) -> AsyncIterator[Any]:
     """A stream of the device that runs; it is stopped at once where the context ends.
 
     block: samples of one channel to a callback. callback: as `sounddevice.RawInputStream` or
     `RawOutputStream` call it, in a thread of PortAudio's. finished: called there when the stream
-    has stopped, by itself or because the context ends. Yields the stream.
+    has stopped, by itself or because the context ends. latency: the device's own delay, in
+    seconds; None for the lowest that it offers. Yields the stream.
     Raises SettingError where it cannot be opened.
     """
     sounddevice = load_sounddevice()
@@ -147,7 +149,7 @@ async def open_stream(
             device=device.number,
             channels=channels,
             dtype="int16",
-            latency="low",
+            latency="low" if latency is None else latency,
             callback=callback,
             finished_callback=finished,
         )

@@ -46,14 +46,18 @@ class Output(Protocol):
 
 
 class Loudspeaker:
-    """A device of this machine."""
+    """A device of this machine. latency: its delay in seconds; None for the lowest it offers."""
 
-    def __init__(self, device: SoundDevice, rate: int, channels: int) -> None:
+    def __init__(
+        self, device: SoundDevice, rate: int, channels: int, latency: float | None = None
+    ) -> None:
         self.device = device
         self.rate = rate
         self.channels = channels
         self.underflows = 0
+        self._wanted_latency = latency
         self._called = 0
+        self._ended = False
         self._failure: BaseException | None = None
 
     def now(self) -> int:
@@ -80,15 +84,20 @@ class Loudspeaker:
 
         size = self.rate * BLOCK_MS // 1000
         self._called = perf_counter_ns()
-        async with open_stream(self.device, self.rate, self.channels, size, call) as stream:
+        async with open_stream(
+            self.device, self.rate, self.channels, size, call, self._end, self._wanted_latency
+        ) as stream:
             latency = float(getattr(stream, "latency", 0.0))
             yield
 
     def check(self) -> None:
         if self._failure is not None:
             raise self._failure
-        if perf_counter_ns() - self._called > SILENT_AFTER:
+        if self._ended or perf_counter_ns() - self._called > SILENT_AFTER:
             raise PipelineError(f"{self.device} has stopped playing: was it disconnected?")
+
+    def _end(self) -> None:
+        self._ended = True
 
 
 class Unheard:

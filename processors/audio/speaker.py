@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Literal
 
 import anyio
+from anyio import to_thread
 from msgspec import Meta
 
 from pipeline import (
@@ -49,10 +50,14 @@ class LoudSpeaker(Duplex):
     10 ms. Sound of any rate is resampled to the device's. What belongs to a turn may come as fast
     as it will; what comes live, as from a microphone, is kept in step with the device's clock.
 
+    It needs the extra `audio`: pip install 'live-pipeline[audio]'.
+
     device: the number of an output device, or words of its name; left out, the system's default.
       `none` plays in real time without one, unheard.
     rate: sample rate in Hz; left out, the device's own.
     channels: left out, two where the device has them.
+    latency_ms: the device's own delay; left out, the lowest that it offers. A higher one helps
+      where the sound stutters.
     buffer_s: seconds of sound that wait here at most to be played.
     prebuffer_ms: sound that it waits for before it begins, so that a little lateness is not heard.
     on_speech: what to do when a `vad_gate` that is wired to it hears the user speak: `ignore` it,
@@ -69,6 +74,7 @@ class LoudSpeaker(Duplex):
         device: int | str | None = None,
         rate: Annotated[int, Meta(ge=8000, le=384_000)] | None = None,
         channels: Annotated[int, Meta(ge=1, le=2)] | None = None,
+        latency_ms: Annotated[int, Meta(ge=1, le=1000)] | None = None,
         buffer_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0,
         prebuffer_ms: Annotated[int, Meta(ge=0, le=2000)] = 40,
         on_speech: Literal["ignore", "duck", "pause", "stop"] = "ignore",
@@ -78,6 +84,7 @@ class LoudSpeaker(Duplex):
         """What plays instead of a device of this machine, if it is set before the run."""
         self.rate = rate
         self.channels = channels
+        self.latency_ms = latency_ms
         self.buffer_s = buffer_s
         self.prebuffer_ms = prebuffer_ms
         self.on_speech = on_speech
@@ -100,7 +107,7 @@ class LoudSpeaker(Duplex):
         self._find_output()
 
     async def lifespan(self) -> AsyncIterator[None]:
-        self._output = output = self._find_output()
+        self._output = output = await to_thread.run_sync(self._find_output)
         self._buffer = PlayoutBuffer(
             output.rate,
             output.channels,
@@ -112,7 +119,9 @@ class LoudSpeaker(Duplex):
             yield
         if output.underflows:
             self.context.log.warning(
-                "the device did not get its sound in time %d times", output.underflows
+                "the device did not get its sound in time %d times: "
+                "a higher `latency_ms` helps, 100 for instance",
+                output.underflows,
             )
 
     def _find_output(self) -> Output:
@@ -123,7 +132,8 @@ class LoudSpeaker(Duplex):
         device = find_device(self._wanted, "output")
         rate, channels = self.rate or device.rate, self.channels or min(2, device.channels)
         check_format(device, rate, channels)
-        return Loudspeaker(device, rate, channels)
+        latency = self.latency_ms / 1000 if self.latency_ms else None
+        return Loudspeaker(device, rate, channels, latency)
 
     async def run(self, inbox: Inbox[Takes], outbox: Outbox[Gives]) -> None:
         async with anyio.create_task_group() as group:

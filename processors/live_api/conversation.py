@@ -41,6 +41,7 @@ from processors.live_api.messages import SessionResumptionConfig, encode_setup
 from processors.live_api.models import find_model
 from processors.live_api.patience import Patience
 from processors.live_api.recording import Recorder
+from processors.live_api.response_parts import ResponseParts
 from processors.live_api.session import Resumption, Session
 from processors.live_api.settings import Options
 from processors.live_api.setup import Wishes, build_setup, full_instruction, history_of
@@ -88,6 +89,7 @@ class Conversation:
         self._finished = anyio.Event()
         self._pause_due = 0
         self._patience = Patience(options.patience_s)
+        self._parts = ResponseParts()
         self._keeper: HandleKeeper | None = None
         self._session = self._new_session()
         self._input = self._new_input()
@@ -264,6 +266,7 @@ class Conversation:
             await self._wait_for_room(frame)
             self._pause_due = self._context.now() + PAUSE
         self._patience.renew(self._context.now())
+        self._parts.heard(frame, self._context.now())
         learned = self._input.take(frame, self._context.now())
         if learned:
             await self._pass(learned)
@@ -295,6 +298,8 @@ class Conversation:
     async def _deliver(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
             self._patience.saw(frame, self._context.now())
+            for name, length in self._parts.saw(frame, self._context.now()):
+                self._context.measured(name, length)
             if isinstance(frame, Interruption):
                 await self._outbox.send(frame)
             else:

@@ -18,7 +18,7 @@ def test_everything_that_happened() -> None:
     report.completed = True
     report.drops["b", "inbox full"] = 7
     report.measurements["response"] = [512_000_000, 480_400_000]
-    report.measurements["tool"] = [1_000_000] * 9
+    report.measurements["tool"] = [n * 1_000_000 for n in range(1, 101)]
     assert (
         show(report)
         == """
@@ -27,11 +27,25 @@ a -> b      12
 
 time                    3.2 s
 turns                   2
-end of speech to sound  512, 480 ms
-tool                    median 1 ms, worst 1 ms, 9 times
+end of speech to sound  p50 480 ms, p95 512 ms, 2 times
+tool                    p50 50 ms, p95 95 ms, 100 times
 dropped                 7 frames at b: inbox full
 wrote                   x.wav"""
     )
+
+
+def test_the_parts_of_a_measurement_follow_it_in_the_order_in_which_they_come() -> None:
+    report = Report()
+    report.measurements["response.service"] = [300_000_000]
+    report.measurements["response.first_sound"] = [100_000_000, 120_000_000, 500_000_000]
+    report.measurements["response"] = [450_000_000]
+    report.measurements["other.part"] = [1_000_000]
+    assert """
+other: part             1 ms
+end of speech to sound  450 ms
+  service               300 ms
+  first sound           p50 120 ms, p95 500 ms, 3 times
+dropped""" in show(report)
 
 
 def test_a_run_that_was_cut_short_says_so() -> None:

@@ -31,9 +31,14 @@ class Speakers(StandIn):
         super().__init__(*devices, **settings)
         self.played: list[np.ndarray] = []
         self.done = threading.Event()
+        self.ended = threading.Event()
 
     def RawOutputStream(self, **settings: Any) -> Any:  # noqa: N802
-        callback = settings.pop("callback")
+        callback, finished = settings.pop("callback"), settings.pop("finished_callback")
+
+        def end() -> None:
+            finished()
+            self.ended.set()
 
         def call(data: Any, count: int, times: Any, status: Any) -> None:
             if self.delay is not None:
@@ -41,7 +46,7 @@ class Speakers(StandIn):
             callback(data, count, times, status)
             self.played.append(np.frombuffer(data, np.int16).copy())
 
-        stream = self.RawInputStream(**settings, callback=call)
+        stream = self.RawInputStream(**settings, callback=call, finished_callback=end)
         stream.latency = self.latency
         return stream
 
@@ -82,7 +87,7 @@ async def test_a_device_gets_its_blocks_and_the_time_at_which_they_are_heard(
 
     async with loudspeaker.playing(pull):
         await wait_for(speakers.done)
-        loudspeaker.check()
+    assert speakers.streams[0].settings["latency"] == "low"
     assert speakers.streams[0].settings["blocksize"] == BLOCK
     assert speakers.streams[0].settings["samplerate"] == RATE
     assert [block.tolist() for block in speakers.played] == [[1] * 960, [2] * 960]
@@ -146,10 +151,26 @@ async def test_what_fails_in_the_devices_thread_is_raised_where_somebody_looks(
     assert not speakers.played[0].any()
 
 
+async def test_a_device_that_stops_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    speakers = Speakers(a_device("Speakers", inputs=0, outputs=2))
+    loudspeaker = use(monkeypatch, speakers)
+    async with loudspeaker.playing(lambda count, at: np.zeros((count, 2), np.int16)):
+        await wait_for(speakers.ended)
+        with pytest.raises(PipelineError, match="has stopped playing: was it disconnected"):
+            loudspeaker.check()
+
+
 async def test_a_device_that_takes_nothing_any_more_has_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     speakers = Speakers(a_device("Speakers", inputs=0, outputs=2))
+    stuck = threading.Event()
+
+    def given() -> Iterator[bytes]:
+        stuck.wait(5)
+        yield from ()
+
+    speakers.blocks = given()
     loudspeaker = use(monkeypatch, speakers)
     async with loudspeaker.playing(lambda count, at: np.zeros((count, 2), np.int16)):
         loudspeaker.check()
@@ -157,6 +178,7 @@ async def test_a_device_that_takes_nothing_any_more_has_gone(
         monkeypatch.setattr(output, "perf_counter_ns", lambda: later)
         with pytest.raises(PipelineError, match="has stopped playing: was it disconnected"):
             loudspeaker.check()
+        stuck.set()
 
 
 async def test_a_real_device_plays_in_real_time() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
 
-from pipeline import AudioFrame, Playback, Transform
+from pipeline import AudioFrame, Playback, Surroundings, Transform
 
 MS = 1_000_000
 LEASE = 1000 * MS
@@ -37,6 +37,17 @@ class HalfDuplex(Transform):
         self.closed = closed
         self._closed_from = 0
         self._closed_until = 0
+        self._has_speaker = True
+
+    def check_graph(self, around: Surroundings) -> None:
+        self._has_speaker = around.can_get(Playback)
+
+    async def lifespan(self) -> AsyncIterator[None]:
+        if not self._has_speaker:
+            self.context.log.warning(
+                "it never closes: no speaker is wired to it, to say when it plays"
+            )
+        yield
 
     def process(self, frame: AudioFrame | Playback) -> Iterator[AudioFrame]:
         if isinstance(frame, Playback):

@@ -24,16 +24,27 @@ class Playhead:
         self._coming: deque[Stretch] = deque()
         self._last = Position(0, 0, False)
         self._closed: set[int] = set()
+        self._silent_from = 0
 
     @property
     def busy(self) -> bool:
         """Whether something is yet to come out, or to be told."""
         return bool(self._coming) or self._last.playing
 
+    @property
+    def turn(self) -> int:
+        """The turn that is or was heard last."""
+        return self._last.turn
+
+    def silence(self, now: int) -> int:
+        """For how long all that the device had has come out."""
+        return 0 if self._coming else now - self._silent_from
+
     def add(self, stretch: Stretch) -> None:
         """The device has taken it."""
         if stretch.turn not in self._closed:
             self._coming.append(stretch)
+            self._silent_from = stretch.until
 
     def advance(self, now: int, next_turn: int | None) -> Iterator[Position]:
         """Where the listener is by now in every turn that was heard since the last time, in order,

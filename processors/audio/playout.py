@@ -136,6 +136,10 @@ class PlayoutBuffer:
         """Nothing more comes of this turn."""
         self._complete.add(turn)
 
+    def is_complete(self, turn: int) -> bool:
+        """Whether nothing more comes of this turn."""
+        return turn in self._complete or turn in self._cut
+
     def cut(self, turn: int) -> None:
         """Fall silent within the next block, if this turn is playing, and drop the rest of it."""
         self._cut.add(turn)

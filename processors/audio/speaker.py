@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Literal
 
@@ -16,21 +17,25 @@ from pipeline import (
     Interruption,
     Outbox,
     Playback,
+    SettingError,
     Speaker,
     SpeechEnded,
     SpeechStarted,
+    Surroundings,
     TurnEnded,
     TurnStarted,
 )
 from processors.audio.devices import check_format, find_device
+from processors.audio.echo_reference import Played
 from processors.audio.output import Loudspeaker, Output, Unheard
+from processors.audio.pcm import Samples
 from processors.audio.playable import Piece, Playable
 from processors.audio.playhead import Playhead
 from processors.audio.playout import PlayoutBuffer
 from processors.audio.response_time import ResponseTime
 
 Takes = AudioFrame | TurnStarted | TurnEnded | SpeechStarted | SpeechEnded
-Gives = Playback | Interruption
+Gives = Playback | Played | Interruption
 
 NO_DEVICE = "none"
 NO_DEVICE_RATE = 48_000
@@ -40,6 +45,9 @@ REPORT_EVERY = 100 * MS
 LOW_S, LATE = 0.04, 60 * MS
 """What a filter holds back has to come when so little is left to play, and nothing has come for so
 long."""
+LINGER = 300 * MS
+"""For so long a turn that is not complete is said to be playing, though nothing is heard."""
+MOST_BLOCKS = 500
 DUCKED = 10 ** (-15 / 20)
 
 
@@ -102,9 +110,22 @@ class LoudSpeaker(Duplex):
         self._last_came = 0
         self._last_report = Playback(0, False)
         self._dropped = 0
+        self._played: deque[tuple[int, Samples]] | None = None
 
     def check(self) -> None:
         self._find_output()
+
+    def check_graph(self, around: Surroundings) -> None:
+        told = any(issubclass(SpeechStarted, kind) for kind in around.arriving)
+        if self.on_speech != "ignore" and not told:
+            raise SettingError(
+                f"nothing tells it when the user speaks, so that it could {self.on_speech} the "
+                "model's voice",
+                setting="on_speech",
+                hint="wire a vad_gate to it: `gate -> speaker`",
+            )
+        if any(issubclass(Played, kind) for kind in around.wanted):
+            self._played = deque(maxlen=MOST_BLOCKS)
 
     async def lifespan(self) -> AsyncIterator[None]:
         self._output = output = await to_thread.run_sync(self._find_output)
@@ -115,7 +136,7 @@ class LoudSpeaker(Duplex):
             prebuffer=self.prebuffer_ms * output.rate // 1000,
         )
         self._playable = Playable(output.rate, output.channels, self.prebuffer_ms / 2000)
-        async with output.playing(self._buffer.take):
+        async with output.playing(self._pull):
             yield
         if output.underflows:
             self.context.log.warning(
@@ -134,6 +155,13 @@ class LoudSpeaker(Duplex):
         check_format(device, rate, channels)
         latency = self.latency_ms / 1000 if self.latency_ms else None
         return Loudspeaker(device, rate, channels, latency)
+
+    def _pull(self, count: int, at: int) -> Samples:
+        """A block for the device, in the device's thread."""
+        block = self._buffer.take(count, at)
+        if self._played is not None and block.any():
+            self._played.append((at, block))
+        return block
 
     async def run(self, inbox: Inbox[Takes], outbox: Outbox[Gives]) -> None:
         async with anyio.create_task_group() as group:
@@ -211,7 +239,7 @@ class LoudSpeaker(Duplex):
     # --- what has been heard ---
 
     def _is_busy(self) -> bool:
-        return bool(self._buffer.held or self._playhead.busy or self._cut)
+        return bool(self._buffer.held or self._playhead.busy or self._cut or self._played)
 
     async def _follow(self, outbox: Outbox[Gives]) -> None:
         """Look after what is played, for as long as there is something to play."""
@@ -254,6 +282,9 @@ class LoudSpeaker(Duplex):
             self._playhead.add(stretch)
             for name, length in self._response.played(stretch, offset):
                 self.context.measured(name, length)
+        while self._played:
+            at, samples = self._played.popleft()
+            await outbox.send(Played(samples, self._output.rate, pts=at + offset))
         cut, self._cut = self._cut, []
         for turn in cut:
             closed = self._playhead.close(turn)
@@ -263,7 +294,7 @@ class LoudSpeaker(Duplex):
                 if closed is not None:
                     heard, until = closed
                 await self._send(Playback(heard, False, pts=until + offset, turn=turn), outbox)
-        for position in self._playhead.advance(device_now, self._buffer.next_turn):
+        for position in self._playhead.advance(device_now, self._next_turn(device_now)):
             self._open = {t: m for t, m in self._open.items() if not t or t >= position.turn}
             self._open[position.turn] = position.heard
             frame = Playback(position.heard, position.playing, pts=now, turn=position.turn)
@@ -271,6 +302,13 @@ class LoudSpeaker(Duplex):
             changed = (last.turn, last.playing) != (frame.turn, frame.playing)
             if changed or now - last.pts >= REPORT_EVERY:
                 await self._send(frame, outbox)
+
+    def _next_turn(self, now: int) -> int | None:
+        """Whose sound is next. A turn that is not complete may only be late."""
+        waiting, current = self._buffer.next_turn, self._playhead.turn
+        if waiting is None and not self._buffer.is_complete(current):
+            return current if self._playhead.silence(now) < LINGER else None
+        return waiting
 
     async def _send(self, frame: Playback, outbox: Outbox[Gives]) -> None:
         self._last_report = frame

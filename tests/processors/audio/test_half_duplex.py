@@ -17,6 +17,7 @@ from pipeline import (
     Run,
     Source,
     Speaker,
+    TurnEnded,
 )
 from pipeline.testing import Collect, feed
 from processors.audio.half_duplex import HalfDuplex
@@ -117,16 +118,27 @@ class Model(Duplex):
     def __init__(self) -> None:
         self.heard: list[AudioFrame] = []
 
-    async def run(self, inbox: Inbox[AudioFrame], outbox: Outbox[AudioFrame]) -> None:
+    async def run(self, inbox: Inbox[AudioFrame], outbox: Outbox[AudioFrame | TurnEnded]) -> None:
         async for heard in inbox:
             self.heard.append(heard)
             if heard.pts == SECOND:
                 sound = np.full((24_000, 1), 8000, np.int16)
                 await outbox.send(AudioFrame(sound, 24_000, Speaker.MODEL, pts=SECOND, turn=1))
+                await outbox.send(TurnEnded(turn=1))
+
+
+async def test_a_speaker_that_was_forgotten_is_missed(caplog: pytest.LogCaptureFixture) -> None:
+    graph = Graph(
+        {"mic": Microphone(), "half": HalfDuplex(), "out": Collect()}, ["mic -> half -> out"]
+    )
+    await Run(graph).execute()
+    assert "it never closes: no speaker is wired to it" in caplog.text
 
 
 @pytest.mark.parametrize("closed", ["silence", "drop"])
-async def test_in_a_circle_with_a_speaker_the_model_does_not_hear_itself(closed: str) -> None:
+async def test_in_a_circle_with_a_speaker_the_model_does_not_hear_itself(
+    closed: str, caplog: pytest.LogCaptureFixture
+) -> None:
     model, speaker = Model(), LoudSpeaker()
     blocks: list[np.ndarray] = []
     speaker.output = Unheard(24_000, 1, hear=blocks.append)
@@ -138,6 +150,7 @@ async def test_in_a_circle_with_a_speaker_the_model_does_not_hear_itself(closed:
     assert graph.check() == []
     done = await Run(graph).execute()
     assert done.completed
+    assert not caplog.text
     silent = np.concatenate([np.zeros((480, 1), np.int16), *blocks])
     sounding = np.flatnonzero(silent) / 24_000
     heard = [f.pts / SECOND for f in model.heard if f.samples.any()]

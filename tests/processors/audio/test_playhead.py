@@ -26,7 +26,9 @@ def test_it_tells_the_beginning_the_middle_and_the_end() -> None:
     assert positions(playhead, 10, 1) == [Position(1, 500 * MS, True)]
     assert positions(playhead, 20, 1) == []
     assert positions(playhead, 34, 1) == [Position(1, 504 * MS, True)]
+    assert (playhead.turn, playhead.silence(34 * MS)) == (1, 0)
     assert positions(playhead, 45, 1) == [Position(1, 510 * MS, True)]
+    assert playhead.silence(45 * MS) == 5 * MS
     assert positions(playhead, 50) == [Position(1, 510 * MS, False)]
     assert not playhead.busy
     assert positions(playhead, 60) == []

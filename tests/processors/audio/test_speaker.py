@@ -211,7 +211,9 @@ async def test_an_interruption_comes_through_a_full_buffer() -> None:
 async def test_what_comes_late_is_measured() -> None:
     steps = turn(1, 1, at=0)
     late = [(0.3 if number > 10 else 0.0, frame) for number, (_, frame) in enumerate(steps)]
-    assert "underrun" not in (await Heard().play(late)).report.measurements
+    heard = await Heard().play(late)
+    assert "underrun" not in heard.report.measurements
+    assert [frame.playing for frame in heard.playbacks].count(False) == 1
     later = [(0.7 if number > 10 else 0.0, frame) for number, (_, frame) in enumerate(steps)]
     [gap] = (await Heard().play(later)).report.measurements["underrun"]
     assert gap / SECOND == pytest.approx(0.7 - 0.4, abs=0.03)
@@ -304,6 +306,17 @@ async def test_the_users_own_sound_is_not_played_with_the_marks_of_a_gate() -> N
     for what, loud in (("ignore", True), ("duck", False)):
         heard = await Heard(on_speech=what).play(speech(0, 0.5))
         assert (heard.loudness(0, 1) > 0) is loud
+
+
+def test_without_a_gate_it_says_that_it_cannot_yield_to_the_user() -> None:
+    class Talker(Source):
+        async def frames(self) -> AsyncIterator[AudioFrame]:
+            yield AudioFrame(tone(0.1), RATE, Speaker.MODEL, turn=1)
+
+    speaker = LoudSpeaker("none", on_speech="duck")
+    (finding,) = Graph({"model": Talker(), "speaker": speaker}, ["model -> speaker"]).check()
+    assert "nothing tells it when the user speaks" in finding.message
+    assert finding.hint == "wire a vad_gate to it: `gate -> speaker`"
 
 
 # --- live sound ---

@@ -25,6 +25,7 @@ from pipeline import (
     Grounding,
     ImageFrame,
     Instruction,
+    Playback,
     Processor,
     Report,
     Run,
@@ -41,6 +42,8 @@ from pipeline import (
 from pipeline.config import loads
 from pipeline.testing import VirtualTimeLoop, run_virtually
 from processors.audio.codecs import decode
+from processors.audio.source import AudioSource
+from processors.audio.speaker import LoudSpeaker
 from processors.image.source import ImageSource
 from processors.local_live_api import serve
 from processors.local_live_api.speech import speak
@@ -52,7 +55,7 @@ NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "qui
 LISBON = "What will the weather be like in Lisbon this weekend?"
 PORTO = "Sorry, stop. And what about Porto?"
 
-OF_DEVICES = {"camera"}
+OF_DEVICES = {"camera", "talk"}
 """Those that need a device, which this machine may not have: in its place runs something else."""
 
 FrameT = TypeVar("FrameT", bound=Frame)
@@ -299,6 +302,22 @@ def test_what_the_telephone_carries_is_the_question() -> None:
     there = soxr.resample(sound.mean(axis=1), rate, 8000) * 32768
     assert len(line) == len(there)
     assert 10 * np.log10(np.mean(there**2) / np.mean((line - there) ** 2)) > 30
+
+
+def test_talk() -> None:
+    microphone = AudioSource(str(CONFIGS / "speech/question.wav"))
+    shown = show("talk", microphone=microphone, speaker=LoudSpeaker("none", on_speech="duck"))
+    assert len(shown.answers) == 2
+    assert shown.report.frames("gate", "speaker") > 100
+    heard = [frame for frame in shown.of(Playback) if not frame.playing]
+    said = [row["start"] for row in shown.rows if row["speaker"] == "model"]
+    assert len(heard) == len(said) == 2
+    assert all(frame.heard > start * SECOND for frame, start in zip(heard, said, strict=True))
+    parts = ("detection", "service", "first_sound", "playout")
+    whole = shown.report.measurements["response"]
+    each = (shown.report.measurements[f"response.{part}"] for part in parts)
+    summed = [sum(lengths) for lengths in zip(*each, strict=True)]
+    assert whole == pytest.approx(summed, abs=5e6)
 
 
 # --- sessions ---

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import numpy as np
 from anyio import to_thread
-from anyio.from_thread import BlockingPortal
 from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, PipelineError, Source
@@ -63,19 +62,13 @@ class Microphone(Source):
 
     async def lifespan(self) -> AsyncIterator[None]:
         found, rate = await to_thread.run_sync(self._find)
-        async with BlockingPortal() as portal:
-            self._capture = Capture(BUFFER_MS // self.block_ms, waker(portal))
-            self._found, self._rate = found, rate
-            async with open_stream(
-                found,
-                rate,
-                self.channels,
-                rate * self.block_ms // 1000,
-                self._capture.callback,
-                self._capture.end,
-            ):
-                yield
-            self._count_losses(self._capture)
+        capture = self._capture = Capture(BUFFER_MS // self.block_ms, waker())
+        self._found, self._rate = found, rate
+        block = rate * self.block_ms // 1000
+        stream = open_stream(found, rate, self.channels, block, capture.callback, capture.end)
+        async with stream:
+            yield
+        self._count_losses(capture)
 
     async def frames(self) -> AsyncIterator[AudioFrame]:
         assert self._capture is not None

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import anyio
 from anyio import to_thread
-from anyio.from_thread import BlockingPortal
 from msgspec import Meta
 
 from pipeline import SECOND, ImageFrame, InputPath, SettingError, Source
@@ -70,13 +69,12 @@ class Camera(Source):
 
     async def lifespan(self) -> AsyncIterator[None]:
         source = self.number if self.path is None else Path(self.path)
-        async with BlockingPortal() as portal:
-            self._grabber = Grabber(portal, source, self.limits)
-            try:
-                yield
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await to_thread.run_sync(self._grabber.stop)
+        self._grabber = Grabber(source, self.limits)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._grabber.stop)
 
     async def frames(self) -> AsyncIterator[ImageFrame]:
         assert self._grabber is not None

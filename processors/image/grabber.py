@@ -10,7 +10,6 @@ from time import monotonic, perf_counter_ns
 from typing import Any, NamedTuple
 
 import anyio
-from anyio.from_thread import BlockingPortal
 
 from pipeline import PipelineError, SettingError
 from processors.threads import waker
@@ -55,10 +54,10 @@ class Grabber:
     done in a thread of its own.
     """
 
-    def __init__(self, portal: BlockingPortal, source: int | Path, limits: Limits) -> None:
+    def __init__(self, source: int | Path, limits: Limits) -> None:
         self._source = source
         self._limits = limits
-        self._wake = waker(portal)
+        self._wake = waker()
         self._wanted = Event()
         self._stopped = Event()
         self._answered = anyio.Event()

@@ -2,27 +2,27 @@
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import numpy as np
 import pytest
-from anyio.from_thread import BlockingPortal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from portaudio import Flags
 
 from pipeline import SECOND
 from processors.audio.capture import Capture, CaptureClock
+from processors.threads import waker
 
 MS = 1_000_000
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """In real time: the threads know no other."""
+    return request.param
 
 
 def at_once(function: Callable[[], None]) -> None:
@@ -89,27 +89,21 @@ async def test_its_end_comes_after_the_blocks() -> None:
 async def test_a_thread_wakes_the_one_that_waits() -> None:
     """As fast as it can: every wake-up that is lost would leave the task waiting for ever."""
     count = 3000
-    async with BlockingPortal() as portal:
+    capture = Capture(count, waker())
 
-        def wake(function: Callable[[], None]) -> None:
-            with suppress(RuntimeError):
-                portal.start_task_soon(function)
+    def run() -> None:
+        for number in range(count):
+            give(capture, number.to_bytes(2, "little"))
+        capture.end()
 
-        capture = Capture(count, wake)
-
-        def run() -> None:
-            for number in range(count):
-                give(capture, number.to_bytes(2, "little"))
-            capture.end()
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        taken = []
-        with anyio.fail_after(10):
-            while (block := await capture.take()) is not None:
-                taken.append(int.from_bytes(block.data, "little"))
-        assert taken == list(range(count))
-        thread.join()
+    thread = threading.Thread(target=run)
+    thread.start()
+    taken = []
+    with anyio.fail_after(10):
+        while (block := await capture.take()) is not None:
+            taken.append(int.from_bytes(block.data, "little"))
+    assert taken == list(range(count))
+    thread.join()
 
 
 # --- media times ---

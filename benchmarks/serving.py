@@ -50,7 +50,7 @@ processors:
     url: {url}
     vad: {{silence_ms: {silence_ms}}}
     limit: {{sessions: {sessions}}}
-  speaker: {{use: audio_sink, path: "bound-${{SESSION}}.wav", realtime: true}}
+  speaker: {{use: audio_sink, path: bound.wav, realtime: true}}
 flow:
   - mic -> gemini -> speaker
 """
@@ -193,6 +193,7 @@ def clients(sessions: int, turns: int) -> Iterator[Connection]:
 async def serve(pipe: Connection, folder: Path, sessions: int) -> tuple[dict[str, Any], float]:
     """Serve until the clients are done; what they say, and the share of a core that it took."""
     from processors.serving.application import Application
+    from processors.serving.binding import Offer
     from processors.serving.limits import Limits
     from processors.serving.server import listen, serving
 
@@ -201,7 +202,8 @@ async def serve(pipe: Connection, folder: Path, sessions: int) -> tuple[dict[str
     text = CONFIG.format(url=live_api, silence_ms=SILENCE_MS, sessions=sessions)
     await anyio.Path(config).write_text(text)
     bindings = {"mic": "microphone", "speaker": "loudspeaker"}
-    application = Application(config, bindings, Limits(sessions=sessions), loopback=True)
+    offer = Offer(config, bindings, folder)
+    application = Application(offer, Limits(sessions=sessions), loopback=True)
     listener = listen("127.0.0.1", 0)
     marks: list[tuple[float, float]] = []
     async with serving(application, listener):

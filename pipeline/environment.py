@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, Finding, SettingError
 from pipeline.frames import AudioFrame
 from pipeline.ports import FrameTypes, overlap
 from pipeline.processor import AudioFormat, Processor, Sink, Source, Surroundings
-from pipeline.settings import Setting, read_settings
+from pipeline.settings import Setting, paths_within, read_settings
 
 if TYPE_CHECKING:
     from pipeline.graph import Edge, Graph, Node
@@ -130,35 +130,38 @@ def _file_setting(node: Node, message: str) -> str | None:
 
 
 @cache
+def _settings(kind: type[Processor]) -> tuple[Setting, ...]:
+    return tuple(read_settings(kind).values())
+
+
 def _file_settings(kind: type[Processor]) -> tuple[Setting, ...]:
-    return tuple(s for s in read_settings(kind).values() if s.is_input or s.is_output)
+    return tuple(s for s in _settings(kind) if s.is_input or s.is_output)
 
 
 def files_written(graph: Graph) -> dict[Path, list[tuple[Node, str]]]:
     """The files that settings name to be written, each with the nodes and the settings."""
-    return _files(graph, lambda setting: setting.is_output)
+    return _files(graph, "working directory")
 
 
-def _files(graph: Graph, wanted: Callable[[Setting], bool]) -> dict[Path, list[tuple[Node, str]]]:
+def _files(graph: Graph, relative_to: str) -> dict[Path, list[tuple[Node, str]]]:
     found: dict[Path, list[tuple[Node, str]]] = {}
     for node in graph.nodes.values():
-        for setting in filter(wanted, _file_settings(type(node.processor))):
+        for setting in _settings(type(node.processor)):
             value = getattr(node.processor, setting.name, None)
-            if isinstance(value, str | Path):
-                path = Path(os.path.realpath(value))
-                found.setdefault(path, []).append((node, setting.name))
+            for name, path in paths_within(setting.annotation, value, relative_to, setting.name):
+                found.setdefault(Path(os.path.realpath(path)), []).append((node, name))
     return found
 
 
 def _check_files(graph: Graph) -> Iterator[Finding]:
     """A file that is written must not be read, nor written, by anything else in the graph."""
     written = files_written(graph)
-    for (first, _), *others in written.values():
+    for path, ((first, _), *others) in written.items():
         for node, name in others:
-            value = getattr(node.processor, name)
-            message = f'"{node.name}" and "{first.name}" would both write {value}'
+            shown = os.path.relpath(path)
+            message = f'"{node.name}" and "{first.name}" would both write {shown}'
             yield Finding("same-file", message, node.place_of(name))
-    for path, readers in _files(graph, lambda setting: setting.is_input).items():
+    for path, readers in _files(graph, "config").items():
         if path in written:
             writer, name = written[path][0]
             for node, _ in readers:

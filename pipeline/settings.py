@@ -8,7 +8,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -219,6 +219,31 @@ def _anchor(value: Any, annotation: Any, base: Path) -> Any:
         anchored = {name: _anchor(item, hint, base) for name, (item, hint) in fields.items()}
         return msgspec.structs.replace(value, **anchored)
     return value
+
+
+def paths_within(
+    annotation: Any, value: Any, relative_to: str, name: str
+) -> Iterator[tuple[str, str | Path]]:
+    """The paths of one kind in a setting, however deep they stand: `resumption.file`, and the path.
+
+    relative_to: `config` for files that are read, `working directory` for those that are written.
+    """
+    if value is None:
+        return
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        if _extra(annotation).get("relative_to") != relative_to:
+            yield from paths_within(arguments[0], value, relative_to, name)
+        elif isinstance(value, str | Path):
+            yield name, value
+    elif get_origin(annotation) in (Union, UnionType):
+        for choice in arguments:
+            yield from paths_within(choice, value, relative_to, name)
+    elif isinstance(value, msgspec.Struct) and type(value) is annotation:
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        for field in value.__struct_fields__:
+            inner = f"{name}.{field}"
+            yield from paths_within(hints[field], getattr(value, field), relative_to, inner)
 
 
 def load_code(reference: str) -> Any:

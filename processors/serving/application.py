@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from processors.serving.binding import Bindings
+from processors.serving.binding import Offer
 from processors.serving.connection import Connection
 from processors.serving.limits import Limits
 from processors.serving.lobby import Lobby
@@ -46,23 +46,22 @@ HEADERS = {
 class Application:
     """Serves a configuration to many. Call it as ASGI; its conversations are in `lobby`.
 
-    config: the YAML file, run anew for each client. bound: nodes whose place a client's device
-    takes, besides those that speak with a device anyway.
+    offer: the configuration, run anew for each client.
     token: what clients have to know. origins: of pages on other hosts that may connect.
     loopback: it is reached on this machine only; then a page has to come from it, too.
     """
 
     def __init__(
         self,
-        config: Path,
-        bound: Bindings | None = None,
+        offer: Offer,
         limits: Limits | None = None,
         *,
         token: str = "",
         origins: Sequence[str] = (),
         loopback: bool = False,
     ) -> None:
-        self.lobby = Lobby(config, bound or {}, limits or Limits())
+        self._offer = offer
+        self.lobby = Lobby(offer, limits or Limits())
         self._token = token
         self._origins = {origin.rstrip("/") for origin in origins}
         self._loopback = loopback
@@ -75,6 +74,7 @@ class Application:
                 Route("/healthz", self._healthz),
                 Route("/readyz", self._readyz),
                 Route("/metrics", self._metrics),
+                Route("/devices", self._devices),
                 WebSocketRoute(PATH, self._session),
                 Mount("/", StaticFiles(directory=PAGE, html=True)),
             ],
@@ -104,6 +104,9 @@ class Application:
             "queue": lobby.limits.queue,
         }
         return JSONResponse(state, 200 if lobby.is_ready else 503)
+
+    async def _devices(self, _: Request) -> Response:
+        return JSONResponse(self._offer.devices)
 
     async def _metrics(self, request: Request) -> Response:
         given = request.headers.get("authorization", "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from pipeline import (
@@ -29,8 +30,6 @@ from processors.serving.line import Line
 
 RATE = 16_000
 """Of a microphone where the configuration leaves it to the device; the Live API takes it."""
-SESSION = "SESSION"
-"""The variable that has a session's name."""
 SOURCES: dict[Device, type[Frame]] = {
     "microphone": AudioFrame,
     "camera": ImageFrame,
@@ -46,37 +45,77 @@ DEVICES: dict[str, Device] = {
 }
 """What can be written in a binding."""
 
+CLIENT_SOURCES = (ClientMicrophone, ClientKeyboard, ClientCamera)
+
 Bindings = Mapping[str, Device]
 """Nodes by name, and the device of the client that takes their place."""
 
 
-def load_for_client(path: Path, bound: Bindings, line: Line, session: str) -> Graph:
-    """The graph of a configuration, bound to a client. Raises ConfigError.
+class Offer:
+    """A configuration that clients are given, each a graph of its own.
 
-    bound: besides the nodes that speak with a device by themselves.
+    bound: nodes whose place a device of the client takes, besides those that speak with a device
+    by themselves. files: a folder, in which each session has one for the files that it writes.
     """
 
-    def replace(name: str, processor: Processor) -> Processor:
-        device = bound.get(name, processor.device)
-        if device is None:
-            return processor
-        line.devices.add(device)
-        return _client_node(device, processor, line)
+    def __init__(self, config: Path, bound: Bindings, files: Path) -> None:
+        self.config = config
+        self.bound = bound
+        self.files = files
 
-    return load(path, variables={**os.environ, SESSION: session}, replace=replace)
+    @cached_property
+    def devices(self) -> list[Device]:
+        """What it uses of a client. Raises ConfigError."""
+        line = Line(RATE)
+        self._load(line, ())
+        return sorted(line.devices)
 
+    @cached_property
+    def _written(self) -> list[tuple[str, str]]:
+        return [*_names_of_files(self._load(Line(RATE), ()))]
 
-def check_config(path: Path, bound: Bindings) -> list[Finding]:
-    """Everything that keeps a configuration from being served. Raises ConfigError."""
-    first, second = (load_for_client(path, bound, Line(RATE), name) for name in ("a", "b"))
-    findings = [*_check_bindings(first, path, bound), *first.check()]
-    again = second.files_written()
-    for file, [(node, setting), *_] in first.files_written().items():
-        if file in again:
-            message = f'"{node.name}": every session would write {file}'
-            hint = f"put ${{{SESSION}:-local}} into the path: it is each session's name"
-            findings.append(Finding("same-file", message, node.place_of(setting), hint))
-    return findings
+    def graph(self, line: Line, session: str) -> Graph:
+        """The graph for a client. Raises ConfigError."""
+        folder = self.files / session
+        paths = ((setting, str(folder / name)) for setting, name in self._written)
+        return self._load(line, [f"{key}={path.replace('$', '$$')}" for key, path in paths])
+
+    def check(self) -> list[Finding]:
+        """Everything that keeps it from being served. Raises ConfigError."""
+        first, second = (self.graph(Line(RATE), name) for name in ("a", "b"))
+        findings = [*self._check_bindings(first), *first.check()]
+        again = second.files_written()
+        for file, [(node, setting), *_] in first.files_written().items():
+            if file in again:
+                message = f'"{node.name}": every session would write {file}'
+                findings.append(Finding("same-file", message, node.place_of(setting)))
+        return findings
+
+    def _load(self, line: Line, overrides: Sequence[str]) -> Graph:
+        def replace(name: str, processor: Processor) -> Processor:
+            device = self.bound.get(name, processor.device)
+            if device is None:
+                return processor
+            line.devices.add(device)
+            return _client_node(device, processor, line)
+
+        return load(self.config, overrides=overrides, replace=replace)
+
+    def _check_bindings(self, graph: Graph) -> Iterator[Finding]:
+        for name in self.bound:
+            if name not in graph.nodes:
+                hint = did_you_mean(name, graph.nodes)
+                yield Finding("binding", f'--bind: no processor is named "{name}"', hint=hint)
+        if any(isinstance(node.processor, CLIENT_SOURCES) for node in graph.nodes.values()):
+            return
+        could = [f"--bind {name}={device}" for name, device in _candidates(graph)]
+        yield Finding(
+            "binding",
+            f"{self.config}: no node of it listens to a device, so a client could say nothing",
+            hint=f"use `microphone` or `camera`, or bind what there is: {', '.join(could)}"
+            if could
+            else 'use `microphone`, `camera`, or a `text_source` with `path: "-"`',
+        )
 
 
 def read_bindings(texts: Sequence[str]) -> Bindings:
@@ -118,23 +157,15 @@ def _format(processor: Processor) -> AudioFormat:
         return AudioFormat()
 
 
-def _check_bindings(graph: Graph, path: Path, bound: Bindings) -> Iterator[Finding]:
-    for name in bound:
-        if name not in graph.nodes:
-            hint = did_you_mean(name, graph.nodes)
-            yield Finding("binding", f'--bind: no processor is named "{name}"', hint=hint)
-    clients = (ClientMicrophone, ClientKeyboard, ClientCamera, ClientSpeaker)
-    used = {type(node.processor) for node in graph.nodes.values()}
-    if used & set(clients[:3]):
-        return
-    could = [f"--bind {name}={device}" for name, device in _candidates(graph)]
-    yield Finding(
-        "binding",
-        f"{path}: no node of it listens to a device, so a client could say nothing",
-        hint=f"use `microphone` or `camera`, or bind what there is: {', '.join(could)}"
-        if could
-        else 'use `microphone`, `camera`, or a `text_source` with `path: "-"`',
-    )
+def _names_of_files(graph: Graph) -> Iterator[tuple[str, str]]:
+    """The settings that name files to be written, and what these are called in a folder of theirs:
+    by their names, or where two have the same, by the nodes'.
+    """
+    written = graph.files_written()
+    names = Counter(file.name for file in written)
+    for file, [(node, setting), *_] in written.items():
+        name = file.name if names[file.name] == 1 else f"{node.name}-{file.name}"
+        yield f"{node.name}.{setting}", name
 
 
 def _candidates(graph: Graph) -> Iterator[tuple[str, Device]]:

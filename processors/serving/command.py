@@ -17,6 +17,14 @@ import click
     help="Put the client's microphone, speaker, camera or keyboard in a node's place; repeatable.",
 )
 @click.option(
+    "--files",
+    type=click.Path(),
+    default="runs/sessions",
+    show_default=True,
+    metavar="FOLDER",
+    help="Each conversation has a folder in it for the files that it writes.",
+)
+@click.option(
     "--max-sessions",
     type=click.IntRange(min=1),
     default=10,
@@ -91,6 +99,7 @@ def serve(
     host: str,
     port: int,
     bind: tuple[str, ...],
+    files: str,
     max_sessions: int,
     queue: int,
     grace: float,
@@ -130,6 +139,7 @@ def serve(
         host=host,
         port=port,
         bind=bind,
+        files=files,
         limits=limits,
         token=token,
         origins=origins,

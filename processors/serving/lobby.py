@@ -5,12 +5,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
 
-from processors.serving.binding import Bindings
+from processors.serving.binding import Offer
 from processors.serving.limits import Limits
 from processors.serving.metrics import Metrics
 from processors.serving.protocol import Draining, Start
@@ -53,13 +52,12 @@ class _Ticket:
 class Lobby:
     """All conversations of an application."""
 
-    def __init__(self, config: Path, bound: Bindings, limits: Limits) -> None:
+    def __init__(self, offer: Offer, limits: Limits) -> None:
         self.limits = limits
         self.metrics = Metrics()
         self.metrics.limit.set(limits.sessions)
         self.draining = False
-        self._config = config
-        self._bound = bound
+        self._offer = offer
         self._sessions: dict[str, Session] = {}
         self._open = 0
         self._waiting: list[_Ticket] = []
@@ -156,7 +154,7 @@ class Lobby:
     async def _host(self, session: Session) -> None:
         try:
             log.info("session %s begins; %d open", session.id, self._open)
-            await session.execute(self._config, self._bound)
+            await session.execute(self._offer)
         finally:
             self._free_place()
             self.metrics.ended.labels(session.reason).inc()

@@ -16,7 +16,7 @@ import uvicorn
 
 from pipeline import ConfigError, Finding
 from processors.serving.application import LOOPBACK, Application
-from processors.serving.binding import check_config, read_bindings
+from processors.serving.binding import Offer, read_bindings
 from processors.serving.limits import Limits
 from processors.serving.session import current, log
 
@@ -93,6 +93,7 @@ def serve_config(
     host: str,
     port: int,
     bind: Sequence[str],
+    files: str,
     limits: Limits,
     token: str,
     origins: Sequence[str],
@@ -100,19 +101,18 @@ def serve_config(
     key: str | None,
 ) -> int:
     """`pipeline serve`; the exit status."""
-    path = Path(config)
     try:
-        bound = read_bindings(bind)
-        findings = check_config(path, bound)
+        offer = Offer(Path(config), read_bindings(bind), Path(files))
+        findings = offer.check()
     except ConfigError as error:
-        findings = list(error.findings)
+        offer, findings = None, list(error.findings)
     findings += _check_reach(host, token, cert)
     for finding in findings:
         click.echo(str(finding), err=True)
-    if any(finding.severity == "error" for finding in findings):
+    if offer is None or any(finding.severity == "error" for finding in findings):
         return WRONG_INPUT
     is_local = host in LOOPBACK
-    application = Application(path, bound, limits, token=token, origins=origins, loopback=is_local)
+    application = Application(offer, limits, token=token, origins=origins, loopback=is_local)
     try:
         listener = listen(host, port)
     except OSError as error:

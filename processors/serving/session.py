@@ -6,13 +6,12 @@ import logging
 import math
 import secrets
 from contextvars import ContextVar
-from pathlib import Path
 
 import anyio
 from anyio import to_thread
 
 from pipeline import PipelineError, Run
-from processors.serving.binding import Bindings, load_for_client
+from processors.serving.binding import Offer
 from processors.serving.limits import Limits
 from processors.serving.line import Line
 from processors.serving.observer import Observer
@@ -55,12 +54,12 @@ class Session:
 
     # --- the conversation ---
 
-    async def execute(self, config: Path, bound: Bindings) -> None:
+    async def execute(self, offer: Offer) -> None:
         """Run the graph to its end, whatever that is; the client is told why."""
         current.set(self.id)
         began = anyio.current_time()
         try:
-            await self._execute(config, bound)
+            await self._execute(offer)
         except PipelineError as error:
             self.reason = "failed"
             log.error("%s", error)
@@ -74,8 +73,8 @@ class Session:
             self.line.mailbox.close()
             self.line.end_input()
 
-    async def _execute(self, config: Path, bound: Bindings) -> None:
-        graph = await to_thread.run_sync(load_for_client, config, bound, self.line, self.id)
+    async def _execute(self, offer: Offer) -> None:
+        graph = await to_thread.run_sync(offer.graph, self.line, self.id)
         observer = Observer(self.line)
         run = Run(graph, taps=observer.taps, drain_seconds=FINISH_S)
         self._ready.set()

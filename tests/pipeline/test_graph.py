@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -358,16 +359,28 @@ def test_a_check_that_fails_is_a_finding() -> None:
     ]
 
 
+class Extra(msgspec.Struct, frozen=True):
+    file: OutputPath | None = None
+    mode: str = "a"
+
+
 class File(Sink):
-    def __init__(self, path: OutputPath) -> None:
+    def __init__(self, path: OutputPath, extra: Extra | None = None) -> None:
         self.path = path
+        self.extra = extra
 
     async def consume(self, frame: AudioFrame) -> None: ...
 
 
 def test_the_files_that_it_would_write(tmp_path: Path) -> None:
-    processors = {"mic": Microphone(), "one": File(str(tmp_path / "1.wav")), "gate": Gate()}
-    graph = Graph(processors, ["mic -> gate -> one"])
-    [(path, [(node, setting)])] = graph.files_written().items()
-    assert path == tmp_path / "1.wav"
-    assert (node.name, setting) == ("one", "path")
+    extra = Extra(str(tmp_path / "2.txt"))
+    processors = {"mic": Microphone(), "one": File(str(tmp_path / "1.wav"), extra)}
+    graph = Graph(processors, ["mic -> one"])
+    written = {
+        path: [(node.name, setting) for node, setting in nodes]
+        for path, nodes in graph.files_written().items()
+    }
+    assert written == {
+        tmp_path / "1.wav": [("one", "path")],
+        tmp_path / "2.txt": [("one", "extra.file")],
+    }

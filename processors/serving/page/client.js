@@ -23,7 +23,7 @@ export class Conversation extends EventTarget {
     super();
     Object.assign(this, { url, token, processing, memory });
     this.state = "idle";
-    this.devices = [];
+    this.devices = []; // of the user's: microphone, loudspeaker, camera, keyboard
     this.muted = false;
   }
 
@@ -34,6 +34,14 @@ export class Conversation extends EventTarget {
     } catch {
       return null;
     }
+  }
+
+  // Which of the user's devices it uses; also before it has begun.
+  async ask() {
+    const address = new URL("devices", this.url);
+    address.protocol = address.protocol.replace("ws", "http");
+    this.devices = await (await fetch(address)).json();
+    return this.devices;
   }
 
   // Ask for the microphone and begin, or go on. Call it from a click: browsers want that.
@@ -48,7 +56,8 @@ export class Conversation extends EventTarget {
     this.#speaker = new Speaker((report) => this.#report(report));
     this.#microphone = new Microphone((frame) => this.#hear(frame));
     try {
-      await Promise.all([this.#speaker.open(), this.#microphone.open(this.processing)]);
+      const [devices] = await Promise.all([this.ask(), this.#speaker.open()]);
+      if (devices.includes("microphone")) await this.#microphone.open(this.processing);
     } catch (error) {
       await this.#close();
       this.#become("over", { reason: "microphone", message: explain(error) });
@@ -399,6 +408,8 @@ function explain(error) {
       return "There is no microphone.";
     case "NotReadableError":
       return "The microphone is in use elsewhere.";
+    case "TypeError": // of fetch
+      return "The server cannot be reached.";
     case "SecurityError":
       return "Browsers give a microphone to https and localhost only.";
     default:

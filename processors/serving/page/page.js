@@ -25,7 +25,10 @@ const address = new URL("session", location.href);
 address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 address.search = address.hash = "";
 
+const VERBS = { first: "Talk", again: "Continue", silent: "Begin" };
+
 let conversation = null;
+let verb = VERBS.first;
 let utterances = new Map();
 
 // A token may come as #token=...: what is behind # is not sent to any server.
@@ -36,9 +39,20 @@ if (fragment.has("token")) {
 }
 $("token").value = sessionStorage.getItem("token") ?? "";
 if (sessionStorage.getItem("conversation")) {
-  $("talk-label").textContent = "Continue";
+  $("talk-label").textContent = VERBS.again;
   $("hint").textContent = "Your conversation is still there. Press the button to go on.";
 }
+new Conversation({ url: address.href })
+  .ask()
+  .then((devices) => {
+    if (devices.includes("microphone")) return;
+    document.body.toggleAttribute("data-silent", true);
+    verb = VERBS.silent;
+    if ($("talk-label").textContent !== VERBS.first) return;
+    $("talk-label").textContent = verb;
+    $("hint").textContent = "Press the button, and type.";
+  })
+  .catch(() => {}); // whoever presses the button is told
 
 // --- the conversation ---
 
@@ -80,7 +94,7 @@ function showState({ state, reason, message, position }) {
   document.body.toggleAttribute("data-bad", state === "over" && reason !== "done" && reason !== "left");
   $("status").textContent =
     state === "waiting" ? `Waiting, number ${position} in the queue` : message || STATUS[state];
-  $("talk-label").textContent = talking ? "Stop" : "Talk";
+  $("talk-label").textContent = talking ? "Stop" : verb;
   const uses = (device) => talking && conversation.devices.includes(device);
   $("typing").hidden = !uses("keyboard");
   $("mute").hidden = !uses("microphone");

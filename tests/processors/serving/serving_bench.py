@@ -13,6 +13,7 @@ for package in ("starlette", "uvicorn", "prometheus_client"):
     pytest.importorskip(package, reason="needs the extra `serve`")
 
 from processors.serving.application import Application  # noqa: E402
+from processors.serving.binding import Offer  # noqa: E402
 from processors.serving.client import Client, Ear, connect  # noqa: E402
 from processors.serving.limits import Limits  # noqa: E402
 from processors.serving.protocol import Ended, ServerEvent, Sound, Transcript, Turn  # noqa: E402
@@ -30,7 +31,7 @@ processors:
     vad: {silence_ms: 300}
     typed: interrupt
     limit: {sessions: 100}
-  speaker: {use: audio_sink, path: "nowhere-${SESSION:-local}.wav", realtime: true}
+  speaker: {use: audio_sink, path: nowhere.wav, realtime: true}
 flow:
   - mic -> gate -> gemini -> speaker
   - typed -> gemini
@@ -61,7 +62,8 @@ async def served(folder: Path, text: str = TALK, **settings: Any) -> AsyncIterat
     config.write_text(text)
     limits = Limits(**settings.pop("limits", {}))
     bound = settings.pop("bound", BOUND)
-    application = Application(config, bound, limits, loopback=True, **settings)
+    offer = Offer(config, bound, folder / "files")
+    application = Application(offer, limits, loopback=True, **settings)
     listener = listen("127.0.0.1", 0)
     async with serving(application, listener) as server:
         yield Served(application, listener.getsockname()[1], server)

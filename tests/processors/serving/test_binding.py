@@ -6,7 +6,7 @@ import pytest
 from serving_bench import BOUND, TALK
 
 from pipeline import ConfigError
-from processors.serving.binding import check_config, load_for_client, read_bindings
+from processors.serving.binding import Bindings, Offer, read_bindings
 from processors.serving.client_sources import ClientCamera, ClientKeyboard, ClientMicrophone
 from processors.serving.client_speaker import ClientSpeaker
 from processors.serving.line import Line
@@ -52,6 +52,10 @@ flow:
 """
 
 
+def offer(config: Path, bound: Bindings | None = None) -> Offer:
+    return Offer(config, bound or {}, config.parent / "files")
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     (tmp_path / "devices.py").write_text(DEVICES)
@@ -61,7 +65,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_what_speaks_with_a_device_is_bound_by_itself(config: Path) -> None:
     line = Line(48_000)
-    graph = load_for_client(config, {}, line, "x")
+    graph = offer(config).graph(line, "x")
     kinds = {name: type(node.processor) for name, node in graph.nodes.items()}
     assert (kinds["mic"], kinds["typed"]) == (ClientMicrophone, ClientKeyboard)
     assert kinds["speaker"] is ClientSpeaker
@@ -69,19 +73,19 @@ def test_what_speaks_with_a_device_is_bound_by_itself(config: Path) -> None:
     microphone = graph.nodes["mic"].processor
     assert isinstance(microphone, ClientMicrophone)
     assert (microphone.rate, microphone.channels) == (24_000, 1)
-    assert check_config(config, {}) == []  # nobody asks whether this machine has a microphone
+    assert offer(config).check() == []  # nobody asks whether this machine has a microphone
 
 
 def test_the_rate_is_checked_against_the_graph(config: Path) -> None:
     text = OWN.replace("  to_16k: {use: resampler, rate: 16000, channels: 1}\n", "")
     config.write_text(text.replace(" -> to_16k", ""))
-    [finding] = check_config(config, {})
+    [finding] = offer(config).check()
     assert "mic gives audio of 24000 Hz mono, gemini takes 16000 Hz mono" in finding.message
 
 
 def test_other_nodes_are_bound_on_request(tmp_path: Path) -> None:
     (tmp_path / "talk.yaml").write_text(TALK)
-    graph = load_for_client(tmp_path / "talk.yaml", BOUND, Line(16_000), "x")
+    graph = offer(tmp_path / "talk.yaml", BOUND).graph(Line(16_000), "x")
     assert type(graph.nodes["pictures"].processor) is ClientCamera
     assert type(graph.nodes["mic"].processor) is ClientMicrophone
 
@@ -89,7 +93,7 @@ def test_other_nodes_are_bound_on_request(tmp_path: Path) -> None:
 def test_a_file_that_listens_to_no_device_says_what_could_be_bound(tmp_path: Path) -> None:
     config = tmp_path / "talk.yaml"
     config.write_text(TALK)
-    [finding] = [f for f in check_config(config, {}) if f.code == "binding"]
+    [finding] = [f for f in offer(config).check() if f.code == "binding"]
     assert finding.message.endswith(
         "no node of it listens to a device, so a client could say nothing"
     )
@@ -99,26 +103,38 @@ def test_a_file_that_listens_to_no_device_says_what_could_be_bound(tmp_path: Pat
     )
 
 
-def test_sessions_must_not_write_the_same_files(tmp_path: Path) -> None:
+WRITES = """
+  one: {use: transcription_sink, path: "WHERE/words.jsonl"}
+  two: {use: transcription_sink, path: "WHERE/other/words.jsonl"}
+  wav: {use: audio_sink, path: runs/model.wav}
+flow:
+  - gemini -> one
+  - gemini -> two
+  - gemini -> wav
+"""
+
+
+def test_each_session_writes_into_a_folder_of_its_own(tmp_path: Path) -> None:
     config = tmp_path / "talk.yaml"
-    words = "  words: {use: transcription_sink, path: words.jsonl}\nflow:\n  - gemini -> words"
-    text = TALK.replace("flow:", words)
-    config.write_text(text)
-    [finding] = check_config(config, BOUND)
-    assert "every session would write" in finding.message
-    assert "words.jsonl" in finding.message
-    assert finding.hint == "put ${SESSION:-local} into the path: it is each session's name"
-    assert finding.place is not None
-    assert finding.place.line == 13
-    text = text.replace("path: words.jsonl", 'path: "${SESSION}.jsonl"')
-    config.write_text(text)
-    assert check_config(config, BOUND) == []
+    text = TALK.replace("flow:\n", WRITES.replace("WHERE", str(tmp_path)))
+    config.write_text(text.replace("limit:", "resumption: {file: handle.json}\n    limit:"))
+    served = offer(config, BOUND)
+    assert served.check() == []
+    for session in ("a", "b"):
+        graph = served.graph(Line(16_000), session)
+        names = {file.relative_to(tmp_path / "files") for file in graph.files_written()}
+        assert {str(name) for name in names} == {
+            f"{session}/one-words.jsonl",
+            f"{session}/two-words.jsonl",
+            f"{session}/model.wav",
+            f"{session}/handle.json",
+        }
 
 
 def test_a_binding_that_names_nothing(tmp_path: Path) -> None:
     config = tmp_path / "talk.yaml"
     config.write_text(TALK)
-    [finding] = check_config(config, {**BOUND, "mik": "microphone"})
+    [finding] = offer(config, {**BOUND, "mik": "microphone"}).check()
     assert str(finding) == 'error[binding] --bind: no processor is named "mik"; did you mean "mic"?'
 
 

@@ -29,6 +29,13 @@ turns:
       - transcript: Stop, thank you.
       - say: Goodbye.
 """
+CHAT = """
+processors:
+  typed: {use: text_source, path: "-"}
+  gemini: {use: live_api, modality: text}
+flow:
+  - typed -> gemini
+"""
 OUTPUT = """
 (() => {
   // what any audio context of the page plays, as blocks of samples with their time
@@ -91,17 +98,16 @@ class Visit(NamedTuple):
 
 @asynccontextmanager
 async def visiting(
-    folder: Path, microphone: bytes, *, scenario: str = "", **settings: Any
+    folder: Path, microphone: bytes, *, scenario: str = "", text: str = TALK, **settings: Any
 ) -> AsyncIterator[Visit]:
     with wave.open(str(folder / "microphone.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(MICROPHONE_RATE)
         file.writeframes(microphone)
-    text = TALK
     if scenario:
         await anyio.Path(folder / "scenario.yaml").write_text(scenario)
-        text = TALK.replace("use: live_api\n", "use: live_api\n    scenario: scenario.yaml\n")
+        text = text.replace("use: live_api\n", "use: live_api\n    scenario: scenario.yaml\n")
     flags = [f"--use-file-for-fake-audio-capture={folder / 'microphone.wav'}%noloop"]
     async with served(folder, text, **settings) as server, chromium(folder, flags) as page:
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=OUTPUT)
@@ -187,6 +193,18 @@ async def test_a_token_is_asked_for_and_a_place_waited_for(tmp_path: Path) -> No
         assert await page.evaluate("document.activeElement.id") == "token"
         await page.call("Input.insertText", text="secret")
         await visit.press()
+
+
+async def test_who_only_types_is_not_asked_for_a_microphone(tmp_path: Path) -> None:
+    settings = {"text": CHAT, "bound": {"typed": "keyboard"}}
+    async with visiting(tmp_path, b"", **settings) as visit:
+        page = visit.page
+        await page.evaluate("delete Navigator.prototype.mediaDevices")
+        await page.until("document.querySelector('#talk-label').textContent === 'Begin'")
+        await visit.press()
+        await type_line(page, "My name is Ada.")
+        await page.until("document.querySelectorAll('#log .model:not(.draft)').length === 1")
+        assert "Ada" in (await visit.lines())[1][1]
 
 
 async def type_line(page: Page, text: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.processor import Processor
-from pipeline.settings import load_code
+from pipeline.settings import load_code, load_installed
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -41,7 +41,7 @@ def find_processor(use: str, base: Path) -> type[Processor]:
         where, _, name = use.rpartition(":")
         found = load_code(f"{base / where}:{name}" if where.endswith(".py") else use)
     elif use in installed():
-        found = load_code(installed()[use].value)
+        found = load_installed(installed()[use].value)
     else:
         hint = did_you_mean(use, installed()) or "is the package installed?"
         raise SettingError(f'no processor "{use}"', hint=hint)

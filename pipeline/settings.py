@@ -9,6 +9,8 @@ import re
 import sys
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType, ModuleType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -246,11 +248,38 @@ def paths_within(
             yield from paths_within(hints[field], getattr(value, field), relative_to, inner)
 
 
+_code_is_refused: ContextVar[bool] = ContextVar("code_is_refused", default=False)
+
+
+@contextmanager
+def code_refused() -> Iterator[None]:
+    """Within it `load_code` refuses, so that a configuration cannot name code of its own.
+
+    Installed processors are known by entry points and stay available.
+    """
+    token = _code_is_refused.set(True)
+    try:
+        yield
+    finally:
+        _code_is_refused.reset(token)
+
+
 def load_code(reference: str) -> Any:
     """What `file.py:Name` or `package.module:Name` names; without `:Name`, the module itself.
 
-    Raises SettingError if there is no such file, module or name, or if importing it fails.
+    Raises SettingError if there is no such file, module or name, if importing it fails, or within
+    `code_refused`.
     """
+    if _code_is_refused.get():
+        raise SettingError(
+            f"{reference} is code, which --no-code refuses",
+            hint="leave the option out if you trust the configuration",
+        )
+    return load_installed(reference)
+
+
+def load_installed(reference: str) -> Any:
+    """The same for what an installed package names itself, by an entry point."""
     where, separator, name = reference.rpartition(":")
     if not separator:
         where, name = reference, ""

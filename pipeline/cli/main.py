@@ -47,10 +47,27 @@ _ENV = click.option(
 )
 
 
+def _refuse_code(context: click.Context, _: click.Parameter, refused: bool) -> None:
+    if refused:
+        from pipeline.settings import code_refused
+
+        context.with_resource(code_refused())
+
+
+_NO_CODE = click.option(
+    "--no-code",
+    is_flag=True,
+    expose_value=False,
+    callback=_refuse_code,
+    help="Refuse files and modules of code that the configuration names.",
+)
+
+
 @main.command()
 @click.argument("config", type=click.Path())
 @_SET
 @_ENV
+@_NO_CODE
 @click.option("--debug", is_flag=True, help="Show tracebacks and debugging messages.")
 @click.option(
     "--drain",
@@ -75,6 +92,7 @@ def run(config: str, overrides: tuple[str, ...], debug: bool, drain: float) -> N
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="FILE|DIR|PAGE.md...")
 @_SET
 @_ENV
+@_NO_CODE
 @click.option("--offline", is_flag=True, help="Ask nothing of the machine: no files, no keys.")
 @click.option(
     "--format",
@@ -160,6 +178,7 @@ def schema() -> None:
 @click.argument("config", type=click.Path())
 @_SET
 @_ENV
+@_NO_CODE
 def expand(config: str, overrides: tuple[str, ...]) -> None:
     """Print CONFIG with variables and all defaults put in, and secrets left out."""
     from pipeline.cli.expand import expand
@@ -171,6 +190,7 @@ def expand(config: str, overrides: tuple[str, ...]) -> None:
 @click.argument("config", type=click.Path())
 @_SET
 @_ENV
+@_NO_CODE
 @click.option(
     "--format",
     "form",

@@ -68,7 +68,7 @@ class ToolDispatcher(Duplex):
     def check(self) -> None:
         self.tools = {}
         for reference in self.functions:
-            for function in _functions(reference):
+            for function in _find(reference):
                 try:
                     declared = tool(function)
                 except ToolDeclarationError as error:
@@ -151,6 +151,13 @@ async def _invoke(tool: Tool, arguments: Mapping[str, Any]) -> Any:
     if tool.is_async:
         return await bound()
     return await run_in_daemon_thread(bound)
+
+
+def _find(reference: str) -> list[Any]:
+    try:
+        return _functions(reference)
+    except SettingError as error:
+        raise SettingError(str(error), setting="functions", hint=error.hint) from None
 
 
 def _functions(reference: str) -> list[Any]:

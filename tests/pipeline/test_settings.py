@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -6,7 +7,8 @@ import msgspec
 import pytest
 
 from pipeline import CodeReference, InputPath, OutputPath, SettingError, load_code
-from pipeline.settings import FromVariable, convert, read_settings
+from pipeline.registry import find_processor
+from pipeline.settings import FromVariable, code_refused, convert, read_settings
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -149,3 +151,13 @@ def test_a_path_is_a_path() -> None:
     assert convert(WithPath, {"path": "a/b"}, Path("conf")) == ({"path": Path("a/b")}, [])
     [problem] = convert(WithPath, {"path": 3}, Path())[1]
     assert problem.path == ("path",)
+
+
+def test_code_can_be_refused_but_for_what_is_installed() -> None:
+    with code_refused():
+        with pytest.raises(SettingError, match="json:dumps is code, which --no-code refuses"):
+            load_code("json:dumps")
+        with pytest.raises(SettingError, match="refuses"):
+            find_processor("./here.py:Mine", Path())
+        assert find_processor("resampler", Path()).__name__ == "Resampler"
+    assert load_code("json:dumps") is json.dumps

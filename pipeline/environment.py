@@ -162,7 +162,7 @@ def _check_files(graph: Graph) -> Iterator[Finding]:
             message = f'"{node.name}" and "{first.name}" would both write {shown}'
             yield Finding("same-file", message, node.place_of(name))
     for path, readers in _files(graph, "config").items():
-        if path in written:
+        if path in written and path.name != "-":  # standard input and output are two
             writer, name = written[path][0]
             for node, _ in readers:
                 message = f'"{writer.name}" would overwrite {path}, which "{node.name}" reads'

@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from pipeline import (
     SECOND,
+    AudioFormat,
     AudioFrame,
     InboxSettings,
     OutputPath,
@@ -18,9 +19,12 @@ from pipeline import (
     Sink,
     TurnStarted,
 )
+from processors.audio.codecs import Encoding
 from processors.audio.pcm import Samples, count_of, mix, nanoseconds_of, silence
-from processors.audio.wav import WavFile
+from processors.audio.raw_file import RawFile, is_standard_output, refuse_terminal
+from processors.audio.sound_file import SoundFile, check_rate, check_suffix, open_sound_file
 from processors.files import check_writable
+from processors.threads import run_in_daemon_thread
 
 SLICE_MS = 20
 WRITE_SECONDS = 0.5
@@ -33,43 +37,76 @@ SILENCE_SECONDS = 10
 
 
 class AudioSink(Sink):
-    """Writes a WAV file on the run's clock: a pause in media time is silence in the file.
+    """Writes a sound file on the run's clock: a pause in media time is silence in the file.
 
-    The file is valid and at most half a second behind at any moment, also if the process is
-    killed. Rate and channels are those of the first frame.
+    The end of the name says the format: .wav, .flac, .ogg or .opus (Ogg Opus), .mp3, or .raw for
+    samples without a header. These go to standard output as well, from the first frame on, and
+    without a break when `realtime` is set: `| aplay -t raw -f S16_LE -r 24000`.
 
-    path: the file, replaced if it exists.
+    The file can be read at any moment, also if the process is killed, and is at most half a second
+    behind, and what an encoder holds. Rate and channels are those of the first frame.
+
+    path: the file, replaced if it exists, or `-` for standard output.
     realtime: true plays: every frame takes as long as it sounds, an interruption cuts it short,
       and the file holds what would have been heard. False records all that comes, at once.
+    encoding: of samples without a header: 16-bit integers (`s16le`, also where it is left out),
+      32-bit floats (`f32le`), or G.711 `mulaw` or `alaw` as in telephony.
     """
 
     inbox = InboxSettings(ms=120_000)
 
-    def __init__(self, path: OutputPath, realtime: bool = False) -> None:
-        if Path(path).suffix.lower() != ".wav":
-            raise SettingError(f"{path} must end in .wav", setting="path")
+    def __init__(
+        self, path: OutputPath, realtime: bool = False, encoding: Encoding | None = None
+    ) -> None:
         self.path = Path(path)
+        self._piped = is_standard_output(self.path)
+        self._raw = self._piped or self.path.suffix.lower() == ".raw"
+        if not self._raw:
+            check_suffix(self.path)
+            if encoding is not None:
+                raise SettingError(
+                    f"`encoding` is for samples without a header, not for {self.path}",
+                    setting="encoding",
+                    hint="let the name end in .raw, or leave it out",
+                )
         self.realtime = realtime
+        self.encoding: Encoding = encoding or "s16le"
         self.plays_media = realtime
-        self._wav: WavFile | None = None
+        self._file: SoundFile | None = None
         self._unwritten: list[Samples] = []
         self._unwritten_count = 0
         self._left_out = 0
         self._played_until = 0
         self._asked: dict[int, int] = {}
         self._silenced = 0
+        self._writing: anyio.Lock
 
     def check(self) -> None:
-        check_writable(self.path)
+        if not self._piped:
+            check_writable(self.path)
+
+    def audio_out(self, incoming: AudioFormat) -> AudioFormat:
+        if incoming.rate is not None:
+            check_rate(self.path, incoming.rate, "path")
+        return incoming
 
     async def lifespan(self) -> AsyncIterator[None]:
-        if self.path.is_file():
+        self._writing = anyio.Lock()
+        if self._piped:
+            refuse_terminal()
+        elif self.path.is_file():
             self.path.unlink()
         try:
-            yield
+            async with anyio.create_task_group() as group:
+                if self._piped and self.realtime:
+                    group.start_soon(self._fill_pauses)
+                try:
+                    yield
+                finally:
+                    group.cancel_scope.cancel()
         finally:
-            if self._wav is not None:
-                with self._wav:
+            if self._file is not None:
+                with self._file:
                     await self._write()
 
     async def consume(self, frame: AudioFrame | TurnStarted) -> None:
@@ -77,15 +114,14 @@ class AudioSink(Sink):
             if frame.asked is not None:
                 self._asked = {frame.turn: frame.asked}
             return
-        if self._wav is None:
-            self._wav = WavFile(self.path, frame.rate, frame.channels)
-            self.context.wrote(str(self.path))
-        elif frame.rate != self._wav.rate:
+        if self._file is None:
+            self._file = self._open(frame)
+        elif frame.rate != self._file.rate:
             raise SettingError(
-                f"the file is at {self._wav.rate} Hz, this frame at {frame.rate} Hz",
+                f"the file is at {self._file.rate} Hz, this frame at {frame.rate} Hz",
                 hint="put a resampler before it",
             )
-        samples = mix(frame.samples, self._wav.channels)
+        samples = mix(frame.samples, self._file.channels)
         if self.realtime:
             await self._play(frame, samples)
         else:
@@ -94,6 +130,25 @@ class AudioSink(Sink):
     def interrupted(self, turn: int) -> None:
         self._silenced = turn
         self._played_until = min(self._played_until, self.context.now())
+
+    def _open(self, frame: AudioFrame) -> SoundFile:
+        if self._piped:
+            begin = self.context.now() if self.realtime else frame.pts
+            self._left_out = count_of(begin, frame.rate)
+        else:
+            self.context.wrote(str(self.path))
+        if self._raw:
+            return RawFile(self.path, self.encoding, frame.rate, frame.channels)
+        check_rate(self.path, frame.rate)
+        return open_sound_file(self.path, frame.rate, frame.channels)
+
+    async def _fill_pauses(self) -> None:
+        """A player that reads a pipe wants to be fed all the time."""
+        while True:
+            await anyio.sleep(SLICE_MS / 1000)
+            now = self.context.now()
+            if self._file is not None and now >= self._played_until:
+                await self._record(now, silence(0, self._file.channels))
 
     async def _play(self, frame: AudioFrame, samples: Samples) -> None:
         begin = max(self._played_until, self.context.now())
@@ -119,9 +174,9 @@ class AudioSink(Sink):
                 self.context.measured("response", heard - self._asked.pop(frame.turn))
 
     async def _record(self, pts: int, samples: Samples) -> None:
-        assert self._wav is not None
-        rate = self._wav.rate
-        position = self._wav.written + self._unwritten_count + self._left_out
+        assert self._file is not None
+        rate = self._file.rate
+        position = self._file.written + self._unwritten_count + self._left_out
         gap = count_of(pts, rate) - position
         if gap > count_of(LONGEST_SILENCE, rate):
             self.context.log.warning("a pause of more than an hour is left out")
@@ -129,19 +184,24 @@ class AudioSink(Sink):
         elif gap > count_of(JITTER, rate):
             piece = rate * SILENCE_SECONDS
             for begin in range(0, gap, piece):
-                await self._append(silence(min(piece, gap - begin), self._wav.channels))
+                await self._append(silence(min(piece, gap - begin), self._file.channels))
         await self._append(samples)
 
     async def _append(self, samples: Samples) -> None:
-        assert self._wav is not None
+        assert self._file is not None
         self._unwritten.append(samples)
         self._unwritten_count += len(samples)
-        if self._unwritten_count >= self._wav.rate * WRITE_SECONDS:
+        if self._piped or self._unwritten_count >= self._file.rate * WRITE_SECONDS:
             await self._write()
 
     async def _write(self) -> None:
-        if self._wav is not None and self._unwritten:
-            samples = np.concatenate(self._unwritten)
+        async with self._writing:
+            if self._file is None or not self._unwritten:
+                return
+            file, samples = self._file, np.concatenate(self._unwritten)
             self._unwritten, self._unwritten_count = [], 0
-            with anyio.CancelScope(shield=True):  # an interruption must not take what was heard
-                await to_thread.run_sync(self._wav.write, samples)
+            if self._piped:  # it may wait for a reader for ever
+                await run_in_daemon_thread(lambda: file.write(samples))
+            else:
+                with anyio.CancelScope(shield=True):  # an interruption must not take what was heard
+                    await to_thread.run_sync(file.write, samples)

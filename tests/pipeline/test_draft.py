@@ -38,10 +38,10 @@ processors:
   # and tool calls out, over as many connections as it takes.
   live_api:
     use: live_api
-  # Writes a WAV file on the run's clock: a pause in media time is silence in the file.
+  # Writes a sound file on the run's clock: a pause in media time is silence in the file.
   audio_sink:
     use: audio_sink
-    path: runs/audio_sink.wav  # the file, replaced if it exists.
+    path: runs/audio_sink.wav  # the file, replaced if it exists, or `-` for standard output.
 
 flow:
   - audio_source -> resampler -> vad_gate -> live_api -> audio_sink

@@ -107,6 +107,10 @@ def test_a_file_that_is_read_is_not_written(tmp_path: Path) -> None:
     ]
 
 
+def test_standard_input_and_output_are_two() -> None:
+    assert check(Sound("-", 16_000), Speaker("-")) == []
+
+
 def test_offline_nobody_is_asked() -> None:
     source = Sound()
     assert check(source, Speaker(error=KeyError("x"))) == [

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline import (
     SECOND,
+    AudioFormat,
     AudioFrame,
     Frame,
     Graph,
@@ -32,6 +33,7 @@ from pipeline import (
     TurnStarted,
 )
 from pipeline.testing import VirtualTimeLoop, feed, run_virtually
+from processors.audio.codecs import Encoding, encode
 from processors.audio.pcm import count_of, nanoseconds_of, silence
 from processors.audio.sink import AudioSink
 
@@ -420,9 +422,9 @@ def test_after_an_interruption_the_next_turn_plays_at_once(tmp_path: Path) -> No
 # --- where it is ---
 
 
-@pytest.mark.parametrize("name", ["a", "a.mp3", "a.wav.txt"])
-def test_only_wav_files_are_written(name: str) -> None:
-    with pytest.raises(SettingError, match=r"must end in \.wav") as caught:
+@pytest.mark.parametrize("name", ["a", "a.aac", "a.wav.txt"])
+def test_what_belongs_to_no_format_is_refused(name: str) -> None:
+    with pytest.raises(SettingError, match=r"must end in \.wav, \.flac") as caught:
         AudioSink(name)
     assert caught.value.setting == "path"
 
@@ -451,3 +453,98 @@ def test_checking_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for path in ("a.wav", "a.WAV", "new/folder/a.wav", str(tmp_path / "new" / "a.wav")):
         AudioSink(path).check()
     assert list(tmp_path.iterdir()) == []
+
+
+# --- formats ---
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".opus", ".mp3"])
+async def test_compressed_files(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    samples = sound(2 * RATE)
+    frames = [
+        AudioFrame(samples[i : i + 160], RATE, pts=nanoseconds_of(i, RATE))
+        for i in range(0, len(samples), 160)
+    ]
+    await feed(AudioSink(str(path)), frames)
+    assert len(read(path)) == len(samples)
+    if suffix == ".flac":
+        assert np.array_equal(read(path), samples)
+
+
+def test_a_rate_that_the_format_has_not_is_found_by_the_check(tmp_path: Path) -> None:
+    class At(Script):
+        def audio_out(self, incoming: AudioFormat) -> AudioFormat:
+            return AudioFormat(44_100, 1)
+
+    graph = Graph({"in": At([]), "out": AudioSink(str(tmp_path / "a.opus"))}, ["in -> out"])
+    (finding,) = graph.check()
+    assert finding.message == f'"out": {tmp_path}/a.opus cannot be at 44100 Hz'
+    assert finding.hint == "Opus has 8000, 12000, 16000, 24000, 48000 Hz"
+
+
+@pytest.mark.parametrize("encoding", [None, "s16le", "f32le", "mulaw", "alaw"])
+async def test_samples_without_a_header(tmp_path: Path, encoding: Encoding | None) -> None:
+    path = tmp_path / "new" / "a.raw"
+    samples = sound(RATE, 2)
+    frames = [AudioFrame(samples[:100], RATE), AudioFrame(samples[100:], RATE, pts=12_500_000)]
+    await feed(AudioSink(str(path), encoding=encoding), frames)
+    assert path.read_bytes() == encode(samples, encoding or "s16le")
+
+
+def test_an_encoding_is_for_samples_without_a_header() -> None:
+    with pytest.raises(SettingError, match=r"without a header, not for a\.wav") as caught:
+        AudioSink("a.wav", encoding="mulaw")
+    assert caught.value.setting == "encoding"
+
+
+PIPED = """
+import sys
+from collections.abc import AsyncIterator
+
+import anyio
+import numpy as np
+
+from pipeline import AudioFrame, Graph, Source, run
+from processors.audio.sink import AudioSink
+
+
+class Words(Source):
+    async def frames(self) -> AsyncIterator[AudioFrame]:
+        for number in (1, 2):
+            await anyio.sleep(0.5)
+            samples = np.full((4000, 1), number, np.int16)
+            yield AudioFrame(samples, 8000, pts=self.context.now(), turn=number)
+        await anyio.sleep(float(sys.argv[2]))
+
+
+sink = AudioSink("-", realtime=sys.argv[1] == "realtime")
+run(Graph({"words": Words(), "sink": sink}, ["words -> sink"]))
+"""
+
+
+@pytest.mark.parametrize("how", ["realtime", "record"])
+def test_standard_output_begins_with_the_first_sound(how: str) -> None:
+    command = [sys.executable, "-c", PIPED, how, "0.8"]
+    result = subprocess.run(command, capture_output=True, check=True, timeout=30)
+    samples = np.frombuffer(result.stdout, "<i2")
+    first, second = (np.flatnonzero(samples == number) for number in (1, 2))
+    assert (len(first), len(second)) == (4000, 4000)
+    assert first[0] < 800  # what passes until its first slice is played
+    pause = second[0] - first[-1]
+    assert pause < 800 if how == "realtime" else pause <= 1
+    if how == "realtime":  # it goes on while nothing is said
+        assert 1000 < len(samples) - second[-1] < 4000
+
+
+def test_a_reader_that_has_gone_ends_the_run_with_the_reason() -> None:
+    command = [sys.executable, "-c", PIPED, "realtime", "30"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1000)
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+        assert process.wait(20) == 1
+    assert 'processor "sink" failed' in errors
+    assert "nobody reads standard output any more" in errors

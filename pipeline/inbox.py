@@ -115,6 +115,11 @@ class Inbox(Generic[T]):
         """Frames that wait in it."""
         return len(self._queue) + len(self._late or ())
 
+    @property
+    def fill(self) -> float:
+        """How full it is, from 0 to 1, by what its bound is in."""
+        return self._held / self._longest if self._longest else self.depth / self._capacity
+
     # --- the reading side ---
 
     def __aiter__(self) -> Self:

@@ -169,6 +169,13 @@ class Source(Processor):
             raise SettingError(f"{cls.__name__}.frames must be `async def` with `yield`")
         return read_ports(cls.frames, gives=RESULT)
 
+    def progress(self) -> float | None:
+        """How much of what it has to give it has given, from 0 to 1; None if it cannot know.
+
+        Asked a few times a second while it runs.
+        """
+        return None
+
     @abc.abstractmethod
     def frames(self) -> AsyncIterator[Any]:
         """An async generator. It is cancelled where it waits when the run is told to finish."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 import pipeline
@@ -68,6 +70,13 @@ _NO_CODE = click.option(
 @_SET
 @_ENV
 @_NO_CODE
+@click.option(
+    "--view",
+    type=click.Choice(["auto", "live", "lines", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="What is seen while it runs. auto: live at a terminal, else lines.",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks and debugging messages.")
 @click.option(
     "--drain",
@@ -77,15 +86,22 @@ _NO_CODE = click.option(
     metavar="SECONDS",
     help="How long what is under way may take to end after the first Ctrl-C.",
 )
-def run(config: str, overrides: tuple[str, ...], debug: bool, drain: float) -> None:
+def run(
+    config: str,
+    overrides: tuple[str, ...],
+    view: Literal["auto", "live", "lines", "json", "none"],
+    debug: bool,
+    drain: float,
+) -> None:
     """Run the graph that CONFIG describes.
 
-    Words and the summary go to standard error. The first Ctrl-C lets what is under way come to
-    its end, the second stops at once.
+    All that is seen goes to standard error, but for the events of `--view json`. The first Ctrl-C
+    lets what is under way come to its end, the second stops at once.
     """
     from pipeline.cli.run import run_config
 
-    raise SystemExit(run_config(config, debug=debug, drain_seconds=drain, overrides=overrides))
+    status = run_config(config, debug=debug, drain_seconds=drain, overrides=overrides, view=view)
+    raise SystemExit(status)
 
 
 @main.command()

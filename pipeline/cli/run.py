@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import anyio
 from rich.console import Console
 
 from pipeline.cli.findings import print_findings
-from pipeline.cli.summary import print_summary
-from pipeline.cli.talk import Talk
+from pipeline.cli.views import Lines, Live, View, ViewName
 from pipeline.config import check_file, load
 from pipeline.errors import ConfigError, PipelineError, ProcessorFailure
 from pipeline.graph import Graph
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
+from pipeline.settings import read_settings
 
 FAILED, WRONG_INPUT = 1, 2
 STOPPED = 128
@@ -25,39 +25,73 @@ STOPPED = 128
 
 
 def run_config(
-    path: str, *, debug: bool, drain_seconds: float, overrides: Sequence[str] = ()
+    path: str,
+    *,
+    debug: bool,
+    drain_seconds: float,
+    overrides: Sequence[str] = (),
+    view: ViewName = "auto",
 ) -> int:
     """Run a configuration with everything a person at a terminal wants to see; the exit status."""
     console = Console(stderr=True, highlight=False)
-    talk = Talk(console)
-    stopped_by: list[int] = []
     try:
         graph = load(path, overrides=overrides)
     except ConfigError:  # the machine may lack something besides
         print_findings(check_file(path, overrides=overrides), console)
         return WRONG_INPUT
+    if view == "json" and (taken := _on_stdout(graph)):
+        message = f'standard output is taken by "{taken}": --view json has to have it alone'
+        console.print(message, markup=False, soft_wrap=True)
+        return WRONG_INPUT
+    shown = choose(view, graph, path, console)
+    stopped_by: list[int] = []
     try:
-        with _showing_log(talk, debug):
-            report = anyio.run(_run, graph, talk, drain_seconds, stopped_by)
+        with shown.showing_log(debug):
+            report = anyio.run(_run, graph, shown, drain_seconds, stopped_by)
     except ConfigError as error:
         print_findings(error.findings, console)
         return WRONG_INPUT
     except ProcessorFailure as failure:
-        talk.end_line()
-        if debug:
-            console.print_exception()
-        console.print(str(failure), style="red", markup=False, soft_wrap=True)
+        shown.failed(failure, debug=debug)
         return FAILED
-    talk.end_line()
-    print_summary(report, talk.turns, console, talk.tokens)
+    shown.ended(report)
     return 0 if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
 
 
-async def _run(graph: Graph, talk: Talk, drain_seconds: float, stopped_by: list[int]) -> Report:
-    run = Run(graph, taps=talk.taps, drain_seconds=drain_seconds)
+def choose(name: ViewName, graph: Graph, path: str, console: Console) -> View:
+    """The view of a name; `auto` is live at a terminal, unless lines are typed there."""
+    if name == "auto":
+        typing = any(node.processor.device == "keyboard" for node in graph.nodes.values())
+        is_busy = typing and sys.stdin is not None and sys.stdin.isatty()
+        is_plain = not console.is_terminal or console.is_dumb_terminal
+        name = "lines" if is_busy or is_plain else "live"
+    if name == "live":
+        return Live(console, Path(path).name)
+    if name == "lines":
+        return Lines(console)
+    if name == "json":
+        from pipeline.cli.json_lines import JsonLines
+
+        return JsonLines(console, path)
+    return View(console)
+
+
+def _on_stdout(graph: Graph) -> str | None:
+    """The node that writes to standard output, if one does."""
+    for node in graph.nodes.values():
+        for setting in read_settings(type(node.processor)).values():
+            value = getattr(node.processor, setting.name, None)
+            if setting.is_output and value is not None and str(value) == "-":
+                return node.name
+    return None
+
+
+async def _run(graph: Graph, view: View, drain_seconds: float, stopped_by: list[int]) -> Report:
+    run = Run(graph, taps=view.taps, drain_seconds=drain_seconds)
     outcome: Report | PipelineError
     async with anyio.create_task_group() as group:
-        group.start_soon(_obey_signals, run, talk.note, stopped_by)
+        group.start_soon(_obey_signals, run, view.note, stopped_by)
+        group.start_soon(view.watch, run)
         try:
             outcome = await run.execute()
         except PipelineError as error:  # raised outside, or the task group would wrap it
@@ -78,31 +112,3 @@ async def _obey_signals(run: Run, note: Callable[[str], None], stopped_by: list[
                 run.finish()
             else:
                 run.cancel()
-
-
-class _LogHandler(logging.Handler):
-    """Shows log messages between the lines of the conversation."""
-
-    def __init__(self, talk: Talk) -> None:
-        super().__init__()
-        self._talk = talk
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._talk.note(self.format(record))
-
-
-@contextmanager
-def _showing_log(talk: Talk, debug: bool) -> Iterator[None]:
-    """While it lasts, log messages of processors are shown, and only here."""
-    logger = logging.getLogger("pipeline")
-    before = logger.level, logger.propagate
-    handler = _LogHandler(talk)
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]

@@ -31,8 +31,16 @@ STYLES = {Speaker.USER: "bold cyan", Speaker.MODEL: "bold green"}
 LONGEST = 160
 QUIET = {"started", "go-away", "gap", "stall", "fresh", "context-low"}
 """Session events that are not shown: the usual, those of the log, and gaps, which are frames."""
+CONNECTED = {"started", "resumed", "restarted"}
 NAMED = {"resumed", "restarted"}
 """Session events whose detail is only the session's name."""
+
+
+def clock(seconds: float) -> str:
+    """`1:05`, `1:01:05`."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 class Talk:
@@ -46,6 +54,8 @@ class Talk:
         self._line: tuple[Speaker, int] | None = None
         self._shown: dict[tuple[Speaker, int], int] = {}
         self._usage: dict[str, Usage] = {}
+        self._sessions: dict[str, tuple[int, int]] = {}
+        """By node: when the session began, and how many connections it has had."""
 
     @property
     def tokens(self) -> Mapping[str, int]:
@@ -71,6 +81,16 @@ class Talk:
             SessionEvent: self._session_event,
             Usage: self._used,
         }
+
+    def facts(self, seconds: float) -> list[str]:
+        """Turns, tokens, and the ages of sessions, `seconds` after the run began."""
+        facts = [f"{self.turns} turn{'' if self.turns == 1 else 's'}"]
+        facts += [f"{count:,} {kind.lower()} tokens" for kind, count in sorted(self.tokens.items())]
+        for node, (since, connections) in self._sessions.items():
+            age = clock(seconds - since / SECOND)
+            again = f" on connection {connections}" if connections > 1 else ""
+            facts.append(f"{node}: session {age}{again}")
+        return facts
 
     def note(self, text: str) -> None:
         """A remark between the lines."""
@@ -150,8 +170,12 @@ class Talk:
         assert isinstance(frame, Gap)
         self.note(f"{frame.duration / SECOND:.2f} s of the {frame.speaker.value}'s sound are lost")
 
-    def _session_event(self, _: str, frame: Frame) -> None:
+    def _session_event(self, node: str, frame: Frame) -> None:
         assert isinstance(frame, SessionEvent)
+        since, connections = self._sessions.get(node, (frame.pts, 0))
+        if frame.kind in CONNECTED:
+            begun = since if frame.kind == "resumed" else frame.pts
+            self._sessions[node] = begun, connections + 1
         if frame.kind not in QUIET:
             detail = f": {frame.detail}" if frame.detail and frame.kind not in NAMED else ""
             self.note(f"session {frame.kind}{detail}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ from pipeline.runtime.wiring import Station, Taps, Wiring
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+
+    from pipeline.frames import Frame
+    from pipeline.inbox import Inbox
 
 CLOSE_SECONDS = 5.0
 """How long a processor may take to close after the run was cancelled."""
@@ -60,6 +63,12 @@ class Run:
         if self._started is None:
             return 0
         return round((anyio.current_time() - self._started) * SECOND)
+
+    @property
+    def inboxes(self) -> Mapping[str, Inbox[Frame]]:
+        """The inboxes by the names of their nodes, while it runs: how much waits, how full."""
+        stations = self.wiring.stations if self._started is not None else {}
+        return {name: s.inbox for name, s in stations.items() if s.inbox is not None}
 
     async def execute(self) -> Report:
         """Run to the end. Raises ConfigError before anything runs, ProcessorFailure afterwards."""

@@ -60,6 +60,10 @@ class AudioSource(Source):
         self.realtime = realtime
         self.layout = layout_of(encoding, rate, channels, assumed="s16le" if self._piped else None)
         self._chunks: Followed[bytes] | None = None
+        self._given, self._total = 0, 0
+
+    def progress(self) -> float | None:
+        return self._given / self._total if self._total else None
 
     def check(self) -> None:
         if not self._piped:
@@ -99,12 +103,14 @@ class AudioSource(Source):
     async def _read_file(self) -> AsyncGenerator[tuple[Samples, int]]:
         info = await to_thread.run_sync(self._info)
         rate: int = info.samplerate
+        self._total = info.frames
         size = max(1, rate * self.frame_ms // 1000)
         ahead = size * max(1, READ_SECONDS * 1000 // self.frame_ms)
         with closing(_blocks(self.path, ahead, self._raw)) as blocks:
             while (block := await to_thread.run_sync(next, blocks, None)) is not None:
                 for begin in range(0, len(block), size):
                     yield block[begin : begin + size], rate
+                    self._given += len(block[begin : begin + size])
 
     @property
     def _piped(self) -> bool:

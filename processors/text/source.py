@@ -40,6 +40,10 @@ class TextSource(Source):
         self.ends_on = ends_on
         self.device = "keyboard" if self._is_stdin else None
         self._typed: Followed[str] | None = None
+        self._given = 0
+
+    def progress(self) -> float | None:
+        return self._given / len(self.lines) if self.lines else None
 
     def check(self) -> None:
         if self.path is not None and not self._is_stdin and not Path(self.path).is_file():
@@ -78,6 +82,7 @@ class TextSource(Source):
         else:
             for line in self.lines or ():
                 yield line
+                self._given += 1
 
     @property
     def _is_stdin(self) -> bool:

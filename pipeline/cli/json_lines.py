@@ -1,0 +1,134 @@
+"""A run as events for programs, one JSON object to a line on standard output."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import msgspec
+from rich.console import Console
+
+from pipeline.cli.sampling import Sampler
+from pipeline.cli.views import View
+from pipeline.frames import SECOND, Frame, TurnStarted, Usage
+from pipeline.runtime.run import Run
+from pipeline.runtime.wiring import Taps
+
+if TYPE_CHECKING:
+    from pipeline.errors import ProcessorFailure
+    from pipeline.runtime.report import Report
+
+STATS_SECONDS = 1.0
+NOT_SHOWN = {"born"}
+"""Fields of frames that mean nothing to another process."""
+
+
+class JsonLines(View):
+    """Every frame that is no media, where it enters the graph; log messages; once a second, what
+    the processors are doing; and how it ended. The command line's page has them in a table."""
+
+    level = logging.INFO
+
+    def __init__(self, console: Console, config: str) -> None:
+        super().__init__(console)
+        self._config = config
+        self._run: Run | None = None
+        self._at = 0.0
+        self._closed = False
+        self._turns = 0
+        self._usage: dict[str, Usage] = {}
+
+    @property
+    def taps(self) -> Taps:
+        return {kind: self._frame for kind in _kinds(Frame) if not kind.media}
+
+    def note(self, text: str) -> None:
+        self._write("note", text=text)
+
+    def log(self, record: logging.LogRecord, text: str) -> None:
+        node = record.name.removeprefix("pipeline").lstrip(".")
+        self._write("log", level=record.levelname.lower(), node=node or None, text=text)
+
+    async def watch(self, run: Run) -> None:
+        self._run = run
+        self._write("started", config=self._config, nodes=[n.name for n in run.graph.order])
+        sampler = Sampler(run)
+        while True:
+            await anyio.sleep(STATS_SECONDS)
+            sample = sampler.take()
+            nodes = {
+                node.name: {
+                    "rate": round(node.rate, 1),
+                    "waiting": node.waiting,
+                    "fill": None if node.fill is None else round(node.fill, 3),
+                    "dropped": node.dropped,
+                }
+                for node in sample.nodes
+            }
+            self._write("stats", nodes=nodes, progress=sample.progress, left=sample.left)
+
+    def failed(self, failure: ProcessorFailure, *, debug: bool) -> None:
+        self._run = None
+        self._write("failed", node=failure.processor, text=str(failure))
+        super().failed(failure, debug=debug)
+
+    def ended(self, report: Report) -> None:
+        self._run, self._at = None, report.seconds
+        tokens: Counter[str] = Counter()
+        for usage in self._usage.values():
+            tokens.update(usage.totals)
+        self._write(
+            "ended",
+            completed=report.completed,
+            turns=self._turns,
+            tokens=dict(tokens),
+            edges=[{"from": e.source, "to": e.target, "frames": e.frames} for e in report.edges],
+            dropped=[
+                {"node": node, "reason": reason, "frames": frames}
+                for (node, reason), frames in sorted(report.drops.items())
+            ],
+            measurements=dict(report.measurements),
+            files=report.files,
+        )
+
+    def _frame(self, node: str, frame: Frame) -> None:
+        if isinstance(frame, TurnStarted):
+            self._turns += 1
+        if isinstance(frame, Usage):
+            self._usage[node] = frame
+        fields = {name: getattr(frame, name) for name in frame.__struct_fields__}
+        self._write(event_name(type(frame)), node=node, **_without(fields))
+
+    def _write(self, event: str, **fields: Any) -> None:
+        if self._run is not None:
+            self._at = self._run.now() / SECOND
+        row = {"event": event, "at": round(self._at, 3), **fields}
+        line = msgspec.json.encode(row, enc_hook=str)
+        if self._closed:
+            return
+        try:
+            sys.stdout.write(line.decode() + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads any more; the run goes on
+            self._closed = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def event_name(kind: type[Frame]) -> str:
+    """`TurnStarted` as `turn-started`."""
+    name = kind.__name__.removesuffix("Frame")
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+
+
+def _without(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in NOT_SHOWN}
+
+
+def _kinds(kind: type[Frame]) -> Iterator[type[Frame]]:
+    """The frame types that are derived from one directly; taps see what is derived from those."""
+    yield from kind.__subclasses__()

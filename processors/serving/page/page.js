@@ -29,6 +29,7 @@ const VERBS = { first: "Talk", again: "Continue", silent: "Begin" };
 
 let conversation = null;
 let verb = VERBS.first;
+const who = { playing: false, speaking: false };
 let utterances = new Map();
 
 // A token may come as #token=...: what is behind # is not sent to any server.
@@ -71,14 +72,9 @@ function begin() {
   on("transcript", showTranscript);
   on("level", showLevel);
   on("latency", showLatency);
-  let playing = false;
-  let speaking = false;
-  const showWho = () => {
-    if (conversation.state !== "open") return;
-    $("status").textContent = playing ? "Answering" : speaking ? "Hearing you" : STATUS.open;
-  };
-  on("playing", (now) => ((playing = now), showWho()));
-  on("speech", (event) => (({ speaking } = event), showWho()));
+  who.playing = who.speaking = false;
+  on("playing", (playing) => showWho({ playing }));
+  on("speech", ({ speaking }) => showWho({ speaking }));
   on("call", ({ name, arguments: given }) => note(`Calls ${name}(${listed(given)})`));
   on("result", ({ name, response }) => note(`${name}: ${response.output ?? JSON.stringify(response)}`));
   on("note", ({ kind, text }) => note(`${NOTES[kind] ?? ""}${text}`));
@@ -94,6 +90,7 @@ function showState({ state, reason, message, position }) {
   document.body.toggleAttribute("data-bad", state === "over" && reason !== "done" && reason !== "left");
   $("status").textContent =
     state === "waiting" ? `Waiting, number ${position} in the queue` : message || STATUS[state];
+  if (state === "open") showWho();
   $("talk-label").textContent = talking ? "Stop" : verb;
   const uses = (device) => talking && conversation.devices.includes(device);
   $("typing").hidden = !uses("keyboard");
@@ -109,6 +106,12 @@ function showState({ state, reason, message, position }) {
     showLevel({ who: "user", peak: 0 });
     showLevel({ who: "model", peak: 0 });
   }
+}
+
+function showWho(change) {
+  Object.assign(who, change);
+  if (conversation.state !== "open") return;
+  $("status").textContent = who.playing ? "Answering" : who.speaking ? "Hearing you" : STATUS.open;
 }
 
 function showTranscript({ speaker, start_ms, text, final, interrupted }) {
@@ -148,12 +151,17 @@ function append(kind, text) {
 }
 
 // Who has scrolled up to read is not pulled down.
+let isAtEnd = true;
+
 function keepingUp(change) {
-  const log = $("log");
-  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   change();
-  if (isAtEnd) log.scrollTop = log.scrollHeight;
+  if (isAtEnd) $("log").scrollTop = $("log").scrollHeight;
 }
+
+$("log").addEventListener("scroll", ({ target }) => {
+  isAtEnd = target.scrollHeight - target.scrollTop - target.clientHeight < 40;
+});
+new ResizeObserver(() => keepingUp(() => {})).observe($("log"));
 
 function showLevel({ who, peak }) {
   const decibels = 20 * Math.log10(Math.max(peak, 1e-6));

@@ -25,7 +25,7 @@ processors:
   mic: {use: audio_source, path: nothing.wav}
   typed: {use: text_source, lines: [nothing]}
   pictures: {use: image_source, path: nothing.png}
-  gate: {use: vad_gate}
+  gate: {use: vad_gate, engine: energy}
   gemini:
     use: live_api
     vad: {silence_ms: 300}

@@ -207,6 +207,49 @@ async def test_who_only_types_is_not_asked_for_a_microphone(tmp_path: Path) -> N
         assert "Ada" in (await visit.lines())[1][1]
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "dark"), [(390, 844, False), (1280, 800, True), (320, 568, False)]
+)
+async def test_it_fits_the_screen_and_all_can_be_found_by_name(
+    tmp_path: Path, width: int, height: int, dark: bool
+) -> None:
+    async with visiting(tmp_path, recording(("silence", 60.0))) as visit:
+        page = visit.page
+        await page.size(width, height, dark=dark)
+        await visit.press()
+        await type_line(page, "Tell me something long, please: " + "word " * 40)
+        await page.click("#camera")
+        await page.until("document.querySelector('#log .model') && !preview.hidden")
+        outside = await page.evaluate(
+            "[...document.querySelectorAll('button, input, video, [role], output')]"
+            ".filter((e) => e.getClientRects().length && e.id !== 'spoken')"
+            ".filter((e) => { const b = e.getBoundingClientRect();"
+            " return b.left < 0 || b.top < 0 || b.right > innerWidth || b.bottom > innerHeight })"
+            ".map((e) => e.id)"
+        )
+        assert outside == []
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (background == "rgb(20, 23, 27)") is dark
+        nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
+        named = {
+            (node["role"]["value"], node["name"]["value"])
+            for node in nodes
+            if node["role"]["value"] in ("button", "textbox", "checkbox", "meter", "list")
+            and not node["ignored"]
+        }
+        assert named == {
+            ("button", "Stop"),
+            ("button", "Send"),
+            ("button", "Mute"),
+            ("button", "Camera"),
+            ("textbox", "Type instead of speaking"),
+            ("meter", "You"),
+            ("meter", "Model"),
+            ("list", "Conversation"),
+        }
+
+
 async def type_line(page: Page, text: str) -> None:
     await page.click("#line")
     await page.call("Input.insertText", text=text)

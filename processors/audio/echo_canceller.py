@@ -64,6 +64,7 @@ class EchoCanceller(Transform):
         if not self._has_speaker:
             self.context.log.warning("there is no echo to cancel: no speaker is wired to it")
         self._rtc = await to_thread.run_sync(_load)
+        await to_thread.run_sync(self._new)  # the first one loads the library
         yield
         self._processing = None
 
@@ -112,7 +113,10 @@ class EchoCanceller(Transform):
         self._format = rate, channels
         self._reference = EchoReference(rate)
         self._to_rate = Resampler(rate, 1)
-        self._processing = self._rtc.AudioProcessingModule(
+        self._processing = self._new()
+
+    def _new(self) -> Any:
+        return self._rtc.AudioProcessingModule(
             echo_cancellation=True,
             high_pass_filter=True,
             noise_suppression=self.noise_suppression,

@@ -1,7 +1,9 @@
 """Tests of the jitter buffer: what goes in comes out once, in order, and without clicks."""
 
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -172,6 +174,40 @@ def test_a_piece_that_is_too_long_is_taken_when_there_is_nothing_else() -> None:
     source = buffer(seconds=1)
     assert source.put(tone(2 * RATE), 1, 0)
     assert not source.put(tone(1), 1, 0)
+
+
+def test_two_threads_need_no_lock() -> None:
+    """One fills it as fast as it can, with switches of threads at any moment; one takes."""
+    source = buffer(seconds=0.2)
+    total, taken, failed = 100_000, 0, []
+
+    def take() -> None:
+        nonlocal taken
+        try:
+            while taken < total:
+                source.take(BLOCK, 0)
+                while source.played:
+                    stretch = source.played.popleft()
+                    taken += round((stretch.until - stretch.at) * RATE / 1e9)
+        except BaseException as error:
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = Thread(target=take, daemon=True)
+    thread.start()
+    try:
+        put = 0
+        while put < total and not failed:
+            if source.put(numbered(400, put), 1, nanoseconds_of(put, RATE)):
+                put += 400
+        source.complete(1)
+        thread.join(10)
+    finally:
+        sys.setswitchinterval(before)
+    assert failed == []
+    assert taken == total
+    assert source.held == 0
 
 
 # --- where it has come to ---

@@ -334,13 +334,13 @@ def live(seconds: float, clock: float) -> list[tuple[float, Frame]]:
     ]
 
 
-@pytest.mark.parametrize("clock", [1.001, 0.999])
+@pytest.mark.parametrize("clock", [1.0015, 0.9985])
 async def test_a_clock_that_drifts_is_followed(clock: float) -> None:
     """Without that, there would be no sound left after a minute, or ever more of it."""
-    heard = await Heard(prebuffer_ms=60).play(live(60, clock))
+    heard = await Heard(prebuffer_ms=80).play(live(40, clock))
     assert not heard.report.measurements["underrun"]
     audible = np.flatnonzero(np.abs(heard.sound) > 100)
-    assert (audible[-1] - audible[0]) / RATE == pytest.approx(60 * clock, abs=0.05)
+    assert (audible[-1] - audible[0]) / RATE == pytest.approx(40 * clock, abs=0.1)
     *_, late = [f for f in heard.playbacks if f.playing]
     behind = late.pts - late.heard * clock
     assert 0 < behind / SECOND < 0.15

@@ -22,6 +22,8 @@ NAMES = (
     "interruption",
     "slow_sink",
     "audio",
+    "resampling",
+    "vad",
     "wire",
     "live_sessions",
     "local_live_api",

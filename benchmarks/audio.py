@@ -5,7 +5,7 @@ as a graph calls it; raw soxr gets the same chunks, as int16, and as float32 wit
 that it takes to get there, at the quality nearest to ours (`live`: LQ, which is flat to 6 kHz; ours
 is flat to 7 kHz) or the very one (`best`: VHQ). What each gives is as long as it has to be. The VAD
 gate is beside the detector that it uses and nothing else. Not measured: what a graph adds, see
-"chain"; the quality of the sound, which the tests hold to its numbers.
+"chain"; the quality of the sound, see "resampling" and "vad".
 """
 
 from __future__ import annotations
@@ -91,23 +91,23 @@ def soxr(seconds: int, quality: str, dtype: str) -> dict[str, float]:
 
 def vad(seconds: int, alone: bool) -> Measured:
     """The gate, or its detector."""
-    from processors.audio.energy import WINDOW_MS, EnergyDetector
+    from processors.audio.detection import open_detector
     from processors.audio.vad_gate import VadGate
 
     if alone:
-        detector, windows = EnergyDetector(TO, 5.0), 0
+        detector, windows = open_detector("auto", TO), 0
 
         def detect(number: int, samples: np.ndarray) -> int:
             nonlocal windows
-            windows += len(list(detector.detect(samples)))
+            windows += len(detector.scores(samples))
             return 0
 
         cost, _ = timed(detect, TO, seconds)
-        if windows != seconds * 1000 // WINDOW_MS:
+        if windows != seconds * 1_000_000_000 // detector.window:
             raise AssertionError(f"{windows} windows in {seconds} s")
     else:
-        cost, given = timed(frames(VadGate().process, TO), TO, seconds)
-        if not 0 < given <= seconds * TO:
+        cost, given = timed(frames(VadGate(mode="mark").process, TO), TO, seconds)
+        if given != seconds * TO:
             raise AssertionError(f"the gate let {given} samples through")
     return {"a chunk": cost}, {}
 

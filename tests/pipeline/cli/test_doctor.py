@@ -113,6 +113,13 @@ def test_packages_that_are_needed() -> None:
     ]
 
 
+def test_what_other_systems_need_may_be_missing() -> None:
+    marker = "sys_platform == 'win32' and platform_machine == 'AMD64'"
+    assert list(check_requirements(["good", f"gone>=3; {marker}", f"other; {marker}"])) == [
+        Check("packages", True, "good 2.10.1, other 1.0rc1")
+    ]
+
+
 def test_extras_are_never_needed() -> None:
     requirements = [
         "good>=2.10.1; extra == 'all'",

@@ -20,6 +20,7 @@ from pipeline import (
     TurnStarted,
 )
 from processors.audio.codecs import Encoding
+from processors.audio.fade import Fade
 from processors.audio.pcm import Samples, count_of, mix, nanoseconds_of, silence
 from processors.audio.raw_file import RawFile, is_standard_output, refuse_terminal
 from processors.audio.sound_file import SoundFile, check_rate, check_suffix, open_sound_file
@@ -27,6 +28,7 @@ from processors.files import check_writable
 from processors.threads import run_in_daemon_thread
 
 SLICE_MS = 20
+FADE_MS = 5
 WRITE_SECONDS = 0.5
 AUDIBLE = 100
 """Samples beyond this, about -50 dBFS, can be heard."""
@@ -47,8 +49,9 @@ class AudioSink(Sink):
     behind, and what an encoder holds. Rate and channels are those of the first frame.
 
     path: the file, replaced if it exists, or `-` for standard output.
-    realtime: true plays: every frame takes as long as it sounds, an interruption cuts it short,
-      and the file holds what would have been heard. False records all that comes, at once.
+    realtime: true plays: every frame takes as long as it sounds, an interruption cuts it short
+      with a fade of 5 ms, and the file holds what would have been heard. False records all that
+      comes, at once.
     encoding: of samples without a header: 16-bit integers (`s16le`, also where it is left out),
       32-bit floats (`f32le`), or G.711 `mulaw` or `alaw` as in telephony.
     """
@@ -75,6 +78,8 @@ class AudioSink(Sink):
         self._file: SoundFile | None = None
         self._unwritten: list[Samples] = []
         self._unwritten_count = 0
+        self._appended = 0
+        self._playing = 0
         self._left_out = 0
         self._played_until = 0
         self._asked: dict[int, int] = {}
@@ -128,8 +133,11 @@ class AudioSink(Sink):
             await self._record(frame.pts, samples)
 
     def interrupted(self, turn: int) -> None:
+        now = self.context.now()
+        if turn == self._playing and self._played_until >= now:
+            self._fade_out()
         self._silenced = turn
-        self._played_until = min(self._played_until, self.context.now())
+        self._played_until = min(self._played_until, now)
 
     def _open(self, frame: AudioFrame) -> SoundFile:
         if self._piped:
@@ -162,6 +170,7 @@ class AudioSink(Sink):
             if frame.turn and frame.turn == self._silenced:
                 return
             self._played_until = start + nanoseconds_of(len(part), frame.rate)
+            self._playing = frame.turn
             self._measure(frame, part, start)
             await self._record(start, part)
 
@@ -176,7 +185,7 @@ class AudioSink(Sink):
     async def _record(self, pts: int, samples: Samples) -> None:
         assert self._file is not None
         rate = self._file.rate
-        position = self._file.written + self._unwritten_count + self._left_out
+        position = self._appended + self._left_out
         gap = count_of(pts, rate) - position
         if gap > count_of(LONGEST_SILENCE, rate):
             self.context.log.warning("a pause of more than an hour is left out")
@@ -189,17 +198,33 @@ class AudioSink(Sink):
 
     async def _append(self, samples: Samples) -> None:
         assert self._file is not None
+        if not len(samples):
+            return
         self._unwritten.append(samples)
         self._unwritten_count += len(samples)
+        self._appended += len(samples)
         if self._piped or self._unwritten_count >= self._file.rate * WRITE_SECONDS:
-            await self._write()
+            await self._write(but=1 if self.realtime else 0)
 
-    async def _write(self) -> None:
+    def _fade_out(self) -> None:
+        """End what is being played without a click."""
+        if self._file is not None and self._unwritten:
+            *_, last = self._unwritten
+            count = min(len(last), self._file.rate * FADE_MS // 1000)
+            fade = Fade()
+            fade.to(0.0, count)
+            end = fade.apply(last[len(last) - count :])
+            self._unwritten[-1] = np.concatenate([last[: len(last) - count], end])
+
+    async def _write(self, but: int = 0) -> None:
+        """Write what waits, `but` for so many pieces, which may yet have to be faded."""
         async with self._writing:
-            if self._file is None or not self._unwritten:
+            ready = self._unwritten[: len(self._unwritten) - but]
+            if self._file is None or not ready:
                 return
-            file, samples = self._file, np.concatenate(self._unwritten)
-            self._unwritten, self._unwritten_count = [], 0
+            del self._unwritten[: len(ready)]
+            file, samples = self._file, np.concatenate(ready)
+            self._unwritten_count -= len(samples)
             if self._piped:  # it may wait for a reader for ever
                 await run_in_daemon_thread(lambda: file.write(samples))
             else:

@@ -175,11 +175,7 @@ class PlayoutBuffer:
 
     def _begin(self, wanted: int, now: int) -> bool:
         """Begin to sound if there is enough to do so."""
-        while self._chunks and self._chunks[0].turn in self._cut:
-            left = len(self._chunks[0].samples) - self._offset
-            self._skipped += left
-            self._skipped_chunks += 1
-            self._advance(left)
+        self._skip_cut()
         if self._paused or not self._chunks:
             self._waited = 0
             return False
@@ -194,6 +190,19 @@ class PlayoutBuffer:
         self._dry_since = None
         self._sounding, self._waited, self._envelope = True, 0, Fade(0.0)
         return True
+
+    def _skip_cut(self) -> None:
+        """Drop what is next as far as its turn was cut short: a minute of it in a millisecond."""
+        chunks, cut = self._chunks, self._cut
+        samples, count = -self._offset, 0
+        while chunks and chunks[0].turn in cut:
+            samples += len(chunks.popleft().samples)
+            count += 1
+        if count:
+            self._offset = 0
+            self._taken += samples
+            self._skipped += samples
+            self._skipped_chunks += count
 
     def _is_closing(self) -> bool:
         return self._paused or bool(self._chunks and self._chunks[0].turn in self._cut)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import msgspec
 
 from pipeline.checks import emitted
 from pipeline.errors import ConfigError, Finding, SettingError
+from pipeline.formats import Formats, arriving, common
 from pipeline.frames import AudioFrame
 from pipeline.ports import FrameTypes, overlap
 from pipeline.processor import AudioFormat, Processor, Sink, Source, Surroundings
@@ -27,18 +29,14 @@ def check_machine(graph: Graph, *, offline: bool = False) -> list[Finding]:
     offline: do not ask about the machine, and take the formats of sources as not known.
     """
     findings: list[Finding] = [*_check_files(graph), *_check_surroundings(graph)]
-    formats: dict[str, AudioFormat] = {}
+    formats: Formats = {}
     known: dict[str, FrameTypes] = {}
     for node in graph.order:
-        arriving = [
-            (edge, formats[edge.source.name])
-            for edge in node.incoming
-            if not edge.feedback and overlap(emitted(edge.source, known), (AudioFrame,))
-        ]
+        incoming = arriving(node, formats, known)
         formats[node.name] = AudioFormat()
         wrong = [] if offline else check_processor(node)
         if not wrong and not (offline and isinstance(node.processor, Source)):
-            wrong, formats[node.name] = _check_format(node, arriving)
+            wrong, formats[node.name] = _check_format(node, incoming)
         findings += wrong
     return findings
 
@@ -60,9 +58,9 @@ def _check_surroundings(graph: Graph) -> Iterator[Finding]:
         emitted(node, known)  # in this order it never has to look far
         if type(node.processor).check_graph is Processor.check_graph:
             continue
-        arriving = (overlap(emitted(e.source, known), e.accepts) for e in node.incoming)
+        kinds = (overlap(emitted(e.source, known), e.accepts) for e in node.incoming)
         around = Surroundings(
-            tuple(dict.fromkeys(kind for kinds in arriving for kind in kinds)),
+            tuple(dict.fromkeys(chain.from_iterable(kinds))),
             tuple(dict.fromkeys(kind for edge in node.outgoing for kind in edge.accepts)),
             {name: processors[name] for name in _reached(node, back=True)},
             {name: processors[name] for name in _reached(node, back=False)},
@@ -88,14 +86,14 @@ def _reached(node: Node, *, back: bool) -> list[str]:
 
 
 def _check_format(
-    node: Node, arriving: list[tuple[Edge, AudioFormat]]
+    node: Node, incoming: list[tuple[Edge, AudioFormat]]
 ) -> tuple[list[Finding], AudioFormat]:
     """What does not fit, and the format that the node gives."""
     findings: list[Finding] = []
     try:
         if overlap((AudioFrame,), node.ports.takes):
-            findings += _compare_formats(node, arriving)
-        return findings, node.processor.audio_out(_common([fmt for _, fmt in arriving]))
+            findings += _compare_formats(node, incoming)
+        return findings, node.processor.audio_out(common([fmt for _, fmt in incoming]))
     except Exception as error:
         return [*findings, *_failed(node, error, "environment")], AudioFormat()
 
@@ -158,7 +156,7 @@ def _check_files(graph: Graph) -> Iterator[Finding]:
     written = files_written(graph)
     for path, ((first, _), *others) in written.items():
         for node, name in others:
-            shown = os.path.relpath(path)
+            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
             message = f'"{node.name}" and "{first.name}" would both write {shown}'
             yield Finding("same-file", message, node.place_of(name))
     for path, readers in _files(graph, "config").items():
@@ -169,22 +167,14 @@ def _check_files(graph: Graph) -> Iterator[Finding]:
                 yield Finding("same-file", message, writer.place_of(name))
 
 
-def _common(formats: list[AudioFormat]) -> AudioFormat:
-    """What is the same in all of them."""
-    rates, channels = {f.rate for f in formats}, {f.channels for f in formats}
-    return AudioFormat(
-        rates.pop() if len(rates) == 1 else None, channels.pop() if len(channels) == 1 else None
-    )
-
-
-def _compare_formats(node: Node, arriving: list[tuple[Edge, AudioFormat]]) -> Iterator[Finding]:
+def _compare_formats(node: Node, incoming: list[tuple[Edge, AudioFormat]]) -> Iterator[Finding]:
     needed = node.processor.audio_in()
     one_rate = isinstance(node.processor, Sink) and not node.processor.mixes_rates
-    for edge, fmt in arriving:
+    for edge, fmt in incoming:
         if not fmt.fits(needed):
             yield _format_mismatch(edge, fmt, needed)
-        elif one_rate and not fmt.fits(AudioFormat(arriving[0][1].rate)):
-            yield _format_mismatch(edge, fmt, AudioFormat(arriving[0][1].rate))
+        elif one_rate and not fmt.fits(AudioFormat(incoming[0][1].rate)):
+            yield _format_mismatch(edge, fmt, AudioFormat(incoming[0][1].rate))
 
 
 def _format_mismatch(edge: Edge, fmt: AudioFormat, needed: AudioFormat) -> Finding:

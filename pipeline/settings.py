@@ -129,7 +129,7 @@ def convert_value(annotation: Any, value: Any, name: str) -> tuple[Any, Problem 
         path = (name, *_path(where.rstrip("`")))
         found = _look_up(value, path[1:])
         if message.startswith("Invalid enum value"):
-            hint = did_you_mean(str(found), _choices(annotation))
+            hint = did_you_mean(str(found), _choices(annotation, path[1:]))
             return None, Problem(
                 path, "wrong-setting", f"{_dotted(path)}: {found!r} is none of its values", hint
             )
@@ -162,14 +162,21 @@ def _look_up(value: Any, path: tuple[str | int, ...]) -> Any:
     return value
 
 
-def _choices(annotation: Any) -> list[str]:
-    """The values of every `Literal` in an annotation, those of a structure's fields included."""
-    if get_origin(annotation) is Literal:
-        return [str(value) for value in get_args(annotation)]
+def _choices(annotation: Any, path: tuple[str | int, ...]) -> list[str]:
+    """The values of every `Literal` that a value at a path may be."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _choices(arguments[0], path)
+    if origin in (Union, UnionType):
+        return [choice for part in arguments for choice in _choices(part, path)]
+    if not path:
+        return [str(value) for value in arguments] if origin is Literal else []
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        fields = typing.get_type_hints(annotation, include_extras=True).values()
-        return [choice for field in fields for choice in _choices(field)]
-    return [choice for part in get_args(annotation) for choice in _choices(part)]
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        names = {field.encode_name: field.name for field in msgspec.structs.fields(annotation)}
+        name = names.get(str(path[0]))
+        return _choices(hints[name], path[1:]) if name else []
+    return _choices(arguments[-1], path[1:]) if arguments and origin is not Literal else []
 
 
 def _path(text: str) -> list[str | int]:

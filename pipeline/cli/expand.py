@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.cli.findings import print_findings
 from pipeline.config.reading import Reading
-from pipeline.config.secrets import LOOKS
+from pipeline.config.secrets import LOOKS, has_secret_name
 from pipeline.config.typed import read_text
 from pipeline.errors import ConfigError, errors_of
 from pipeline.graph import Node
@@ -23,18 +23,6 @@ from pipeline.settings import FromVariable, Setting, convert, convert_value, rea
 
 WRONG_INPUT = 2
 REDACTED = "<redacted>"
-
-SECRET = {
-    "auth", "authorization", "credential", "credentials", "key", "keys", "apikey", "pass",
-    "passphrase", "passwd", "password", "passwords", "pwd", "secret", "secrets", "token",
-}  # fmt: skip
-"""Words in the names of variables and settings that hold what nobody else may see.
-
-More than the check objects to: what is hidden in vain does no harm.
-"""
-
-NO_SECRET = {"file", "folder", "path"}
-"""Last words of such names that only say where a secret is."""
 
 
 def expand(path: str, overrides: Sequence[str] = ()) -> int:
@@ -82,13 +70,7 @@ class _Masked(dict[str, str]):
     """Variables, but for the secret ones."""
 
     def get(self, name: str, default: Any = None) -> Any:
-        return REDACTED if is_secret(name) else super().get(name, default)
-
-
-def is_secret(name: str) -> bool:
-    """Whether something of this name is likely to be a secret, not where one can be found."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").split("_")
-    return not SECRET.isdisjoint(words) and words[-1] not in NO_SECRET
+        return REDACTED if has_secret_name(name) else super().get(name, default)
 
 
 def _whole(
@@ -171,7 +153,7 @@ def _redacted(
     is_text = isinstance(shown, str)
     if masked != real:
         shown = str(masked)
-    elif is_secret(name) and (is_text or isinstance(real, FromVariable)):
+    elif has_secret_name(name) and (is_text or isinstance(real, FromVariable)):
         shown = REDACTED
     if is_text and any(re.search(look, shown) for look in LOOKS):
         shown = REDACTED

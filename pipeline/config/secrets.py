@@ -24,7 +24,17 @@ LOOKS = {
 
 HINT = 'put it into an environment variable, and write "${NAME}"'
 
-_NAME = re.compile(r"(?:^|_)(?:key|token|password|secret|credentials?)$")
+WORDS = {
+    "auth", "authorization", "credential", "credentials", "key", "keys", "apikey", "pass",
+    "passphrase", "passwd", "password", "passwords", "pwd", "secret", "secrets", "token",
+}  # fmt: skip
+"""Words in the names of settings and variables that hold what nobody else may see."""
+
+ABOUT = {
+    "count", "file", "folder", "id", "limit", "name", "path", "size", "type", "uri", "url"
+}  # fmt: skip
+"""Last words of such names that only say something about a secret, such as where it is."""
+
 _NAMES_WITHIN = {"key", "apikey", "token", "accesstoken", "password", "secret", "clientsecret"}
 """Within a setting keys may be anybody's words, such as names of functions: fewer count there."""
 
@@ -41,9 +51,10 @@ class Secret(NamedTuple):
     text: str
 
 
-def has_secret_name(setting: str) -> bool:
-    """Whether what is called like this is not for everybody's eyes."""
-    return _NAME.search(setting.lower()) is not None
+def has_secret_name(name: str) -> bool:
+    """Whether a setting or a variable of this name holds what is not for everybody's eyes."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").split("_")
+    return not WORDS.isdisjoint(words) and words[-1] not in ABOUT
 
 
 def by_look(text: str, file: str) -> list[Secret]:

@@ -35,7 +35,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline import ConfigError, SettingError, read_yaml
+from pipeline import read_yaml
 from processors.local_live_api.fault_kinds import (
     AnyFault,
     AtOnce,
@@ -91,11 +91,8 @@ class FaultFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_faults(path: str | Path) -> Faults:
-    """Faults from a YAML file, for one server. Raises SettingError: what is wrong, and where."""
-    try:
-        file, _ = read_yaml(path, FaultFile)
-    except ConfigError as error:
-        raise SettingError(str(error), setting="faults") from None
+    """Faults from a YAML file, for one server. Raises ConfigError: what is wrong, and where."""
+    file, _ = read_yaml(path, FaultFile)
     return Faults(file.faults, seed=file.seed)
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, to_builtins
 
-from pipeline import ConfigError, Finding, Place, SettingError, read_yaml
+from pipeline import ConfigError, Finding, Place, read_yaml
 from processors.live_api.messages import Setup
 from processors.local_live_api.memory import PendingCall
 from processors.local_live_api.refusal import RefusedError
@@ -112,7 +112,7 @@ class Prompt(Struct, frozen=True):
 class Script:
     """A scenario together with where its parts stand in a file, if it comes from one.
 
-    Raises SettingError for a setup that no client could send.
+    Raises ConfigError for a setup that no client could send.
     """
 
     def __init__(self, scenario: Scenario, places: dict[tuple[Any, ...], Place] | None = None):
@@ -120,19 +120,14 @@ class Script:
         try:
             self._setup = normalise(scenario.setup, Setup, "setup")
         except RefusedError as error:
-            where = f"{places['setup',]}: " if places else ""
-            raise SettingError(f"{where}{error}", setting="scenario") from None
+            place = places["setup",] if places else None
+            raise ConfigError([Finding("scenario", str(error), place)]) from None
         self._places = places or {}
 
     @classmethod
     def read(cls, path: str | Path) -> Script:
-        """A scenario file. Raises SettingError with what is wrong, and at which line."""
-        try:
-            scenario, document = read_yaml(path, Scenario)
-        except ConfigError as error:
-            raise SettingError(
-                "; ".join(str(finding) for finding in error.findings), setting="scenario"
-            ) from None
+        """A scenario file. Raises ConfigError with what is wrong, and at which line."""
+        scenario, document = read_yaml(path, Scenario)
         places: dict[tuple[Any, ...], Place] = {("setup",): document.key_place("setup")}
         for turn, content in enumerate(scenario.turns):
             places[turn,] = document.place("turns", turn)

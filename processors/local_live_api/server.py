@@ -124,7 +124,7 @@ async def serve(
       `recognition`; without phrases it understands nothing that is spoken.
     journal: keep every message of clients in `sessions`.
     replay: a recording, whose service it plays instead; then there are no sessions.
-    Raises SettingError for files that cannot be read and for extras that are missing.
+    Raises ConfigError for files that cannot be read, SettingError for extras that are missing.
     """
     if replay is not None and scenario is not None:
         raise SettingError("a replay takes no scenario", setting="replay")

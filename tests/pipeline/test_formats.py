@@ -51,7 +51,7 @@ def test_what_comes_in_goes_on_as_far_as_it_is_the_same_everywhere() -> None:
     )
     formats = formats_of(graph)
     assert formats["one"] == AudioFormat(8000, 1)
-    assert formats["two"] == AudioFormat()
+    assert formats["two"] == AudioFormat(8000)
 
 
 def test_a_format_that_cannot_be_told_is_no_error() -> None:

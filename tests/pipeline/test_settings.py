@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from pipeline import CodeReference, InputPath, OutputPath, SettingError, load_code
+from pipeline import CodeReference, Frame, InputPath, OutputPath, SettingError, Sink, load_code
 from pipeline.registry import find_processor
 from pipeline.settings import FromVariable, code_refused, convert, read_settings
 
@@ -102,6 +102,36 @@ def test_everything_wrong_is_found_at_once() -> None:
         (("inner", "size"), "wrong-setting", "inner.size: expected int >= 1, got 0", ""),
         ((), "missing-setting", 'setting "rate" is missing', ""),
     ]
+
+
+class Nested(msgspec.Struct):
+    kind: Literal["low", "high"] = "low"
+    mode: Literal["loud", "quiet"] | None = None
+
+
+class Deep(Sink):
+    def __init__(
+        self,
+        one: Nested | None = None,
+        many: list[Nested] | None = None,
+        named: dict[str, Literal["x", "y"]] | None = None,
+    ) -> None: ...
+
+    async def consume(self, frame: Frame) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"one": {"kind": "lou"}}, 'did you mean "low"?'),
+        ({"one": {"mode": "lou"}}, 'did you mean "loud"?'),
+        ({"many": [{}, {"kind": "z"}]}, "there are: high, low"),
+        ({"named": {"a": "z"}}, ""),  # msgspec does not say at which key
+    ],
+)
+def test_the_choices_of_a_field_are_its_own(values: dict[str, Any], hint: str) -> None:
+    [problem] = convert(Deep, values, Path())[1]
+    assert problem.hint == hint
 
 
 def test_the_place_of_an_item_in_a_list() -> None:

@@ -8,7 +8,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from pipeline import Graph, load
-from pipeline.cli.expand import REDACTED, is_secret
+from pipeline.cli.expand import REDACTED
 from pipeline.cli.main import main
 from pipeline.settings import read_settings
 
@@ -140,25 +140,6 @@ def test_secrets_are_not_shown_and_named() -> None:
         "redacted: send.login.password, send.url, send.api_key, send.keys.0, "
         "send.headers.Authorization, send.headers.accept\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "secret"),
-    [
-        ("GEMINI_API_KEY", True),
-        ("apiKey", True),
-        ("ACCESS_TOKEN_2", True),
-        ("password", True),
-        ("client-secret", True),
-        ("max_tokens", False),
-        ("keyboard", False),
-        ("key_file", False),
-        ("monkey", False),
-        ("", False),
-    ],
-)
-def test_which_names_are_those_of_secrets(name: str, secret: bool) -> None:
-    assert is_secret(name) is secret
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

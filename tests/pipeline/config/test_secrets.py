@@ -61,7 +61,23 @@ def test_settings_that_are_called_like_secrets() -> None:
 
 @pytest.mark.parametrize(
     ("name", "secret"),
-    [("key", True), ("API_KEY", True), ("credentials", True), ("keys", False), ("monkey", False)],
+    [
+        ("key", True),
+        ("API_KEY", True),
+        ("GEMINI_API_KEY", True),
+        ("apiKey", True),
+        ("ACCESS_TOKEN_2", True),
+        ("credentials", True),
+        ("password", True),
+        ("client-secret", True),
+        ("keys", True),
+        ("max_tokens", False),
+        ("keyboard", False),
+        ("monkey", False),
+        ("key_file", False),
+        ("token_url", False),
+        ("", False),
+    ],
 )
 def test_names(name: str, secret: bool) -> None:
     assert has_secret_name(name) is secret

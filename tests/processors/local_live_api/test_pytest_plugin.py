@@ -102,4 +102,4 @@ def test_shop(local_live_api):
 """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*SettingError: shop.yaml:*den*"])
+    result.stdout.fnmatch_lines(["*ConfigError: shop.yaml:*den*"])

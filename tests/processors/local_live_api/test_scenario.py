@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import Place, SettingError
+from pipeline import ConfigError, Place
 from processors.live_api.messages import (
     ContextWindowCompressionConfig,
     GenerationConfig,
@@ -162,9 +162,8 @@ def test_what_is_no_scenario_is_explained_in_one_line(
     file: Path, text: str, place: str, what: str
 ) -> None:
     file.write_text(text)
-    with pytest.raises(SettingError) as raised:
+    with pytest.raises(ConfigError) as raised:
         Script.read(file)
-    assert raised.value.setting == "scenario"
     message = str(raised.value)
     assert message.startswith(f"{file}:{place}: ")
     assert what in message
@@ -174,12 +173,12 @@ def test_what_is_no_scenario_is_explained_in_one_line(
 
 def test_a_file_that_is_no_text(file: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingError, match="is not UTF-8 text"):
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
         Script.read(file)
 
 
 def test_a_file_that_is_not_there(file: Path) -> None:
-    with pytest.raises(SettingError, match=r"cannot read .*scenario\.yaml: No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read .*scenario\.yaml: No such file"):
         Script.read(file)
 
 
@@ -237,7 +236,7 @@ def test_what_a_setup_has_to_contain(wanted: dict[str, Any], lacking: list[str])
 
 
 def test_a_setup_that_no_client_can_send() -> None:
-    with pytest.raises(SettingError, match="Unknown name \"modle\" at 'setup'"):
+    with pytest.raises(ConfigError, match="Unknown name \"modle\" at 'setup'"):
         Script(Scenario([], {"modle": "m"}))
 
 

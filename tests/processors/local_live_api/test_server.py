@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close as Frame
 
-from pipeline import SettingError
+from pipeline import ConfigError
 from pipeline.testing import VirtualTimeLoop
 from processors.local_live_api.fault_kinds import Close, SlowReads
 from processors.local_live_api.faults import Faults
@@ -240,6 +240,6 @@ async def test_a_scenario_can_be_a_file(tmp_path: Path) -> None:
 
 
 async def test_a_scenario_that_cannot_be_read_is_found_before_it_serves(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="cannot read"):
+    with pytest.raises(ConfigError, match="cannot read"):
         async with serve(scenario=tmp_path / "none.yaml"):
             pytest.fail("it serves")

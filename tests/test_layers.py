@@ -46,7 +46,7 @@ LAYERS = [
     {"pipeline.cli.fragment_page"},
     {"pipeline.cli.reference", "pipeline.cli.expand"},
     {"pipeline.cli.graph", "pipeline.cli.templates", "pipeline.cli.doctor"},
-    {"pipeline.cli.new"},
+    {"pipeline.cli.new", "pipeline.cli.completion"},
     {"pipeline.cli.main"},
     {"pipeline.__main__"},
 ]

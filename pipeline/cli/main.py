@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 import pipeline
 from pipeline.cli.commands import Commands
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 EPILOG = """\b
 Exit status: 0 done; 1 a processor failed; 2 the input is wrong, nothing was run;
@@ -20,6 +24,20 @@ Exit status: 0 done; 1 a processor failed; 2 the input is wrong, nothing was run
 )
 def main() -> None:
     """Talk with a machine in real time: run graphs of frame processors, wired in YAML."""
+
+
+def _later(name: str) -> Callable[..., list[CompletionItem]]:
+    """What completes a word, imported only when a shell asks."""
+
+    def complete(
+        context: click.Context, parameter: click.Parameter, word: str
+    ) -> list[CompletionItem]:
+        from pipeline.cli import completion
+
+        completed: list[CompletionItem] = getattr(completion, name)(context, parameter, word)
+        return completed
+
+    return complete
 
 
 _SET = click.option(
@@ -146,7 +164,7 @@ def check(
 
 
 @main.command()
-@click.argument("code")
+@click.argument("code", shell_complete=_later("codes"))
 def explain(code: str) -> None:
     """Explain CODE: of an error, or of the end of a connection, such as 1008."""
     from pipeline.cli.explain import explain_code
@@ -169,7 +187,7 @@ def list_(form: str) -> None:
 
 
 @main.command()
-@click.argument("processor")
+@click.argument("processor", shell_complete=_later("processors"))
 @_FORM
 def describe(processor: str, form: str) -> None:
     """Describe PROCESSOR: what it takes and gives, its settings, an example.
@@ -223,7 +241,7 @@ def graph(config: str, overrides: tuple[str, ...], form: str, ascii_only: bool) 
 
 
 @main.command()
-@click.argument("chains", nargs=-1, metavar="CHAIN...")
+@click.argument("chains", nargs=-1, metavar="CHAIN...", shell_complete=_later("chain"))
 @click.option("--processor", metavar="NAME", help="Write a processor of your own and its test.")
 @click.option(
     "--role",
@@ -259,3 +277,18 @@ def doctor(online: bool) -> None:
     from pipeline.cli.doctor import doctor
 
     raise SystemExit(doctor(online=online))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a script by which SHELL completes this command.
+
+    \b
+    bash  eval "$(pipeline completion bash)"      in ~/.bashrc
+    zsh   eval "$(pipeline completion zsh)"       in ~/.zshrc
+    fish  pipeline completion fish | source       in ~/.config/fish/config.fish
+    """
+    from pipeline.cli.completion import print_script
+
+    print_script(shell, main)

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -66,7 +67,8 @@ class Problem(NamedTuple):
     hint: str = ""
 
 
-def read_settings(kind: type) -> dict[str, Setting]:
+@cache
+def read_settings(kind: type) -> Mapping[str, Setting]:
     """The settings of a processor class. Raises SettingError where an annotation is missing."""
     constructor = inspect.getattr_static(kind, "__init__")
     if constructor is object.__init__:
@@ -223,7 +225,7 @@ def _anchor(value: Any, annotation: Any, base: Path) -> Any:
     if isinstance(value, dict) and len(arguments) == 2:
         return {key: _anchor(item, arguments[1], base) for key, item in value.items()}
     if isinstance(value, msgspec.Struct) and type(value) is annotation:
-        hints = typing.get_type_hints(annotation, include_extras=True)
+        hints = _fields_of(annotation)
         fields = {name: (getattr(value, name), hints[name]) for name in value.__struct_fields__}
         anchored = {name: _anchor(item, hint, base) for name, (item, hint) in fields.items()}
         return msgspec.structs.replace(value, **anchored)
@@ -249,7 +251,7 @@ def paths_within(
         for choice in arguments:
             yield from paths_within(choice, value, relative_to, name)
     elif isinstance(value, msgspec.Struct) and type(value) is annotation:
-        hints = typing.get_type_hints(annotation, include_extras=True)
+        hints = _fields_of(annotation)
         for field in value.__struct_fields__:
             inner = f"{name}.{field}"
             yield from paths_within(hints[field], getattr(value, field), relative_to, inner)
@@ -269,6 +271,11 @@ def code_refused() -> Iterator[None]:
         yield
     finally:
         _code_is_refused.reset(token)
+
+
+@cache
+def _fields_of(structure: type) -> Mapping[str, Any]:
+    return typing.get_type_hints(structure, include_extras=True)
 
 
 def load_code(reference: str) -> Any:

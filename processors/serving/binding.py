@@ -56,9 +56,13 @@ class Offer:
 
     bound: nodes whose place a device of the client takes, besides those that speak with a device
     by themselves. files: a folder, in which each session has one for the files that it writes.
+    private: clients are told nothing of functions, thoughts, code and searches.
     """
 
-    def __init__(self, config: Path, bound: Bindings, files: Path) -> None:
+    def __init__(
+        self, config: Path, bound: Bindings, files: Path, *, private: bool = False
+    ) -> None:
+        self.private = private
         self.config = config
         self.bound = bound
         self.files = files

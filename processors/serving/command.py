@@ -25,6 +25,11 @@ import click
     help="Each conversation has a folder in it for the files that it writes.",
 )
 @click.option(
+    "--private",
+    is_flag=True,
+    help="Tell clients nothing of functions and their results, thoughts, code and searches.",
+)
+@click.option(
     "--max-sessions",
     type=click.IntRange(min=1),
     default=10,
@@ -100,6 +105,7 @@ def serve(
     port: int,
     bind: tuple[str, ...],
     files: str,
+    private: bool,
     max_sessions: int,
     queue: int,
     grace: float,
@@ -140,6 +146,7 @@ def serve(
         port=port,
         bind=bind,
         files=files,
+        private=private,
         limits=limits,
         token=token,
         origins=origins,

@@ -31,15 +31,20 @@ from processors.serving import protocol
 from processors.serving.line import Line
 
 MS = 1_000_000
+BEHIND_THE_WORDS = (ToolCall, ToolResult, Thought, Code, CodeResult, Grounding)
 LONGEST = 2_000
 """Characters of a tool's answer, or of anything else that is only shown."""
 
 
 class Observer:
-    """Turns frames into events for the client; `active` is when last something was said."""
+    """Turns frames into events for the client; `active` is when last something was said.
 
-    def __init__(self, line: Line) -> None:
+    private: tells nothing of what is behind the words: functions, thoughts, code and searches.
+    """
+
+    def __init__(self, line: Line, *, private: bool = False) -> None:
         self._line = line
+        self._private = private
         self.active = anyio.current_time()
         self.turns = 0
         """How many answers there were."""
@@ -49,7 +54,7 @@ class Observer:
     def taps(self) -> dict[type[Frame], Callable[[str, Any], None]]:
         """For `pipeline.Run`."""
         tell = self._line.mailbox.tell
-        taps: dict[type[Frame], Callable[[Any], protocol.Event | None]] = {
+        taps: dict[type[Frame], Callable[[Any], protocol.Event]] = {
             Transcript: _transcript,
             TurnStarted: self._turn_started,
             TurnEnded: self._turn_ended,
@@ -66,12 +71,11 @@ class Observer:
             Usage: lambda frame: protocol.Tokens(totals=frame.totals),
         }
 
-        def tapped(made: Callable[[Any], protocol.Event | None]) -> Callable[[str, Any], None]:
+        def tapped(made: Callable[[Any], protocol.Event]) -> Callable[[str, Any], None]:
             def tap(_: str, frame: Any) -> None:
                 self.active = anyio.current_time()
-                event = made(frame)
-                if event is not None:
-                    tell(event)
+                if not (self._private and isinstance(frame, BEHIND_THE_WORDS)):
+                    tell(made(frame))
 
             return tap
 

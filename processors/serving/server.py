@@ -94,6 +94,7 @@ def serve_config(
     port: int,
     bind: Sequence[str],
     files: str,
+    private: bool,
     limits: Limits,
     token: str,
     origins: Sequence[str],
@@ -102,7 +103,7 @@ def serve_config(
 ) -> int:
     """`pipeline serve`; the exit status."""
     try:
-        offer = Offer(Path(config), read_bindings(bind), Path(files))
+        offer = Offer(Path(config), read_bindings(bind), Path(files), private=private)
         findings = offer.check()
     except ConfigError as error:
         offer, findings = None, list(error.findings)

@@ -75,7 +75,7 @@ class Session:
 
     async def _execute(self, offer: Offer) -> None:
         graph = await to_thread.run_sync(offer.graph, self.line, self.id)
-        observer = Observer(self.line)
+        observer = Observer(self.line, private=offer.private)
         run = Run(graph, taps=observer.taps, drain_seconds=FINISH_S)
         self._ready.set()
         outcome: Exception | None = None

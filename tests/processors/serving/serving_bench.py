@@ -62,7 +62,8 @@ async def served(folder: Path, text: str = TALK, **settings: Any) -> AsyncIterat
     config.write_text(text)
     limits = Limits(**settings.pop("limits", {}))
     bound = settings.pop("bound", BOUND)
-    offer = Offer(config, bound, folder / "files")
+    private = settings.pop("private", False)
+    offer = Offer(config, bound, folder / "files", private=private)
     application = Application(offer, limits, loopback=True, **settings)
     listener = listen("127.0.0.1", 0)
     async with serving(application, listener) as server:

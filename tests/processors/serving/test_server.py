@@ -12,10 +12,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from processors.serving.client import Client, RefusedError, connect
 from processors.serving.protocol import (
+    Call,
     Draining,
     End,
     Interrupted,
     Played,
+    Result,
     Sound,
     Speech,
     Start,
@@ -110,6 +112,27 @@ async def test_of_what_the_client_does_not_play_only_so_much_is_sent(tmp_path: P
             async for message in client:
                 sent += message.duration_ms if isinstance(message, Sound) else 0
         assert 30_000 < sent < 31_000
+
+
+TOOLS = '''
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return "secret sunshine"
+'''
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_what_is_behind_the_words_is_shown_unless_it_is_private(
+    tmp_path: Path, private: bool
+) -> None:
+    await anyio.Path(tmp_path / "tools.py").write_text(TOOLS)
+    tools = "  tools: {use: tool_dispatcher, functions: [tools.py]}\nflow:\n  - gemini <-> tools\n"
+    text = TALK.replace("flow:\n", tools)
+    async with served(tmp_path, text, private=private) as server, talking(server.url) as talk:
+        await talk.client.type("What is the weather in Lisbon?")
+        await talk.until(lambda: "ended" in talk.turns)
+        assert "sunshine" in talk.said("model")[0]
+        assert len(talk.of(Call)) == len(talk.of(Result)) == (0 if private else 1)
 
 
 # --- coming back ---

@@ -62,11 +62,11 @@ async def served(folder: Path, text: str = TALK, **settings: Any) -> AsyncIterat
     config.write_text(text)
     limits = Limits(**settings.pop("limits", {}))
     bound = settings.pop("bound", BOUND)
-    private = settings.pop("private", False)
+    private, cert = settings.pop("private", False), settings.pop("cert", None)
     offer = Offer(config, bound, folder / "files", private=private)
     application = Application(offer, limits, loopback=True, **settings)
     listener = listen("127.0.0.1", 0)
-    async with serving(application, listener) as server:
+    async with serving(application, listener, cert=cert) as server:
         yield Served(application, listener.getsockname()[1], server)
 
 

@@ -1,6 +1,7 @@
 """Conversations with a served configuration, over real sockets."""
 
 import asyncio
+import ssl
 from itertools import pairwise
 from pathlib import Path
 
@@ -434,6 +435,20 @@ async def test_another_protocol_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InvalidStatus, match="400"):
             async with connect_websocket(server.url, proxy=None):
                 pass
+
+
+async def test_over_tls(tmp_path: Path) -> None:
+    trustme = pytest.importorskip("trustme", reason="needs the extra `simulate`")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with served(tmp_path, cert=str(tmp_path / "server.pem")) as server:
+        url = server.url.replace("ws://", "wss://")
+        async with talking(url, ssl=trusting, origin=server.http.replace("http", "https")) as talk:
+            await talk.client.type("Hello")
+            await talk.until(lambda: "ended" in talk.turns)
 
 
 # --- for operators ---

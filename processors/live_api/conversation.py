@@ -328,9 +328,13 @@ class Conversation:
         """After the input has ended: until the service owes nothing, or no longer reacts."""
         session = self._session
         self._patience.renew(self._context.now())
+        unconfirmed = session.unconfirmed
         while session.busy or self._typed or not session.begun:
             life = self._sign_of_life
             dialogue = session.dialogue
+            if session.unconfirmed < unconfirmed:
+                self._patience.renew(self._context.now())
+            unconfirmed = session.unconfirmed
             patience = (self._patience.ends(dialogue.playhead) - self._context.now()) / SECOND
             if dialogue.pending and self._inbox.count_givers(ToolResult) and not self._tools_ended:
                 patience = max(patience, TOOL_SECONDS)

@@ -45,8 +45,7 @@ QUIET = 5 * SECOND
 """After a turn: what was asked by then has been answered."""
 IN_FLIGHT = SECOND
 """What was sent so shortly before a handle came may not be in the state that it stands for."""
-MOST_REPEATS = 3
-MOST_REPEATS_OF_THE_SERVICE = 6
+MOST_REPEATS, MOST_REPEATS_OF_THE_SERVICE = 3, 6
 """With transparent resumption the service itself gives the answer again."""
 MOST_REFUSALS = 8
 """Of a handle: then it is taken to be dead."""
@@ -106,7 +105,7 @@ class Session:
     _repeats: int = 0
     """How often in a row a turn was cut off by a planned move."""
     _moving: bool = False
-    """Nothing is owed any more: what comes now is for the next connection."""
+    """Nothing is owed any more: what comes is for the next connection."""
     _told_at: int = 0
     """When the service last sent anything."""
     _tried_again: bool = False
@@ -129,8 +128,15 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether something is still to be sent, or the service still owes something."""
-        return self._buffer.waiting or self.dialogue.busy
+        """Whether something is still to be sent, or the service still owes something; with
+        transparent resumption also word that it has what was sent, which it may yet answer.
+        """
+        return self._buffer.waiting or self.dialogue.busy or bool(self.unconfirmed)
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages the service has not confirmed, if it does."""
+        return len(self._buffer) if self.resumption.transparent and self.handle else 0
 
     @property
     def keeps_nothing(self) -> bool:

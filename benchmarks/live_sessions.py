@@ -4,10 +4,10 @@ Every session sends 20 ms of 16 kHz sound each 20 ms and gets 40 ms back for eve
 they are spread evenly over the 20 ms. Measured: how late a message is in the server, which has a
 core of its own if there is one, after it was due at the source, so its own delay is in it; the
 client's processor time per message sent, with what it receives meanwhile; and the most sessions
-with a p99 under 20 ms, found to a tenth by bisection. Ours is the whole
-graph of source, Live transport and sink; the floor writes and reads JSON on bare websockets.
-All speak TLS, as the service does and the SDK must.
-Checked: every message arrived, and every answer. Not measured: compression, a network.
+with a p99 under 20 ms, found to a tenth by bisection. Ours is the whole graph of source, Live
+transport and sink; the floor writes and reads JSON on bare websockets. All speak TLS, as the
+service does and the SDK must. Checked: every message arrived, and every answer. Not measured:
+compression, a network.
 """
 
 from __future__ import annotations

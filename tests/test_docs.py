@@ -159,6 +159,8 @@ def test_commands_exist() -> None:
                     named = not Path(word).suffix or "=" in word  # a processor, a setting
                     assert word in options or named or (ROOT / word).is_file()
                 command.make_context(words[1], words[2:])
+            elif words[:2] == ["python", "-m"]:
+                assert importlib.util.find_spec(words[2]) is not None
             else:
                 assert words[0] in {"pip", "pytest"}
 

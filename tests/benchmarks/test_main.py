@@ -1,12 +1,16 @@
+import importlib
+import inspect
 import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as command
+from benchmarks.harness.child import Outcome
+from benchmarks.harness.report import table
 from benchmarks.harness.results import Row as TableRow
 from benchmarks.harness.results import Section, Spread
-from benchmarks.harness.rounds import Rounds, SubjectError
+from benchmarks.harness.rounds import Rounds, Subject, SubjectError
 
 
 @pytest.fixture(autouse=True)
@@ -16,8 +20,6 @@ def _no_pinning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", command.NAMES)
 def test_every_benchmark_says_what_it_measures_and_what_not(name: str) -> None:
-    import importlib
-
     module = importlib.import_module(f"benchmarks.{name}")
     words = " ".join(module.__doc__.split())
     assert "Measured" in words
@@ -61,3 +63,51 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["chian"])
     assert "no benchmark chian: there are chain" in capsys.readouterr().err
+
+
+class Pretended(Rounds):
+    """Every subject gives the same figures at once: these, and those that are added."""
+
+    columns = ("wall", "cpu", "hop", "p50", "p99", "shed", "cpu a frame", "core", "load", "check")
+
+    def once(self, subject: Subject) -> Outcome:
+        assert subject.call.partition(":")[2].isidentifier()
+        return Outcome(dict.fromkeys(self.columns, 2.0))
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("name", command.NAMES)
+def test_every_benchmark_fills_its_columns_and_judges_its_goals(
+    name: str, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.harness.rounds.importlib.util.find_spec", lambda _: True)
+    rounds = Pretended(rounds=2, quick=quick)
+    monkeypatch.setattr(
+        Pretended, "columns", {*rounds.columns, *command.measure(name, rounds).units}
+    )
+    section = command.measure(name, rounds)
+    columns = {column for row in section.rows for column in row.figures}
+    assert set(section.units) <= columns
+    assert section.rows or section.charts
+    assert all(goal.value is not None for goal in section.goals)
+    assert table(section)
+
+
+def test_every_subject_is_a_function_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours at least: the peers' modules need the peers."""
+    calls = set()
+
+    class Noted(Pretended):
+        def once(self, subject: Subject) -> Outcome:
+            calls.add((subject.call, tuple(subject.settings)))
+            return super().once(subject)
+
+    for name in command.NAMES:
+        command.measure(name, Noted(rounds=1))
+    ours = {(call, names) for call, names in calls if ".peers." not in call}
+    for call, names in ours:
+        module, _, function = call.partition(":")
+        inspect.signature(getattr(importlib.import_module(module), function)).bind(
+            **dict.fromkeys(names)
+        )
+    assert len(ours) > 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from anyio import to_thread
@@ -21,6 +22,8 @@ SIMULATED_KEY = "simulation"
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 TOKEN_VARIABLE = "GEMINI_EPHEMERAL_TOKEN"
 """A token for one session, made by a server that has the key."""
+PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
+"""Where google-auth looks for a project first."""
 TOKEN_PREFIX = "auth_tokens/"
 TOKEN_PATH = (
     "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"
@@ -66,6 +69,31 @@ def gemini_api(model: str | None, url: str | None = None) -> Backend:
             "the Gemini API needs a key", hint=f"set the environment variable {KEY_VARIABLES[0]}"
         )
     return Backend(url or f"{host}{GEMINI_API_PATH}", {"x-goog-api-key": key}, full_name)
+
+
+def check_address(url: str | None, ca_file: str | None) -> None:
+    """Raise SettingError for what is no address of a websocket, and for a missing authority."""
+    if url is not None and not url.startswith(("ws://", "wss://")):
+        raise SettingError(f"{url} does not begin with ws:// or wss://", setting="url")
+    if ca_file is not None and not Path(ca_file).is_file():
+        raise SettingError(f"there is no file {ca_file}", setting="ca_file")
+    if ca_file is not None and (url is None or url.startswith("ws://")):
+        raise SettingError(
+            "it has no effect without a `url` that begins with wss://",
+            setting="ca_file",
+            severity="warning",
+        )
+
+
+def check_project(project: str | None) -> None:
+    """Raise a warning where only the credentials can say which project is meant."""
+    if project is None and not any(os.environ.get(name) for name in PROJECT_VARIABLES):
+        raise SettingError(
+            "no project is configured: the Google credentials have to name one",
+            setting="backend",
+            hint=f"write `project:`, or set {PROJECT_VARIABLES[0]}",
+            severity="warning",
+        )
 
 
 async def vertex(model: str | None, project: str | None, location: str, url: str | None) -> Backend:

@@ -255,6 +255,9 @@ class LiveApi(Duplex):
         for written in (self.record, self.resumption and self.resumption.file):
             if written:
                 check_writable(Path(written))
+        backends.check_address(self.url, self.ca_file)
+        if self.backend == "vertex":
+            backends.check_project(self.project)
 
     def check_graph(self, around: Surroundings) -> None:
         by_moving = self._kind == "gemini_api"

@@ -12,7 +12,8 @@ from pipeline.explanations import EXPLANATIONS
 
 FEW, MANY = 300, 10_000
 CONFIGS = Path(__file__).parents[3] / "configs"
-TEXTS = {path.name: path.read_text() for path in sorted(CONFIGS.glob("*.yaml"))}
+FILES = sorted((*CONFIGS.glob("*.yaml"), *CONFIGS.glob("fragments/*.yaml")))
+TEXTS = {path.name: path.read_text() for path in FILES}
 VALUES = (
     "", "~", "0", "-1", "1e400", ".nan", "true", "[]", "{}", "[1, [2]]", "{a: {b: c}}", "&x [*x]",
     "*y", "!!binary x", "!!int x", "!!python/name:os.system", "2026-02-30", "1:99", "0x", "'", '"',

@@ -1,5 +1,6 @@
 """Addresses, credentials and model names."""
 
+from pathlib import Path
 from typing import NoReturn
 
 import google.auth
@@ -212,3 +213,55 @@ def test_hosts_of_vertex(location: str, host: str) -> None:
 )
 def test_names_of_vertex(model: str, expected: str) -> None:
     assert backends.vertex_model(model, "p", "l") == expected
+
+
+# --- what the check says ---
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "problem"),
+    [
+        (None, None, None),
+        ("ws://127.0.0.1:1", None, None),
+        ("http://host", None, ("url", "http://host does not begin with ws:// or wss://", "error")),
+        ("wss://host", "gone.pem", ("ca_file", "there is no file gone.pem", "error")),
+        ("wss://host", "here.pem", None),
+        (
+            "ws://host",
+            "here.pem",
+            ("ca_file", "it has no effect without a `url` that begins with wss://", "warning"),
+        ),
+        (
+            None,
+            "here.pem",
+            ("ca_file", "it has no effect without a `url` that begins with wss://", "warning"),
+        ),
+    ],
+)
+def test_addresses(
+    url: str | None,
+    authority: str | None,
+    problem: tuple[str, str, str] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.pem").write_text("")
+    if problem is None:
+        backends.check_address(url, authority)
+        return
+    with pytest.raises(SettingError) as raised:
+        backends.check_address(url, authority)
+    assert (raised.value.setting, str(raised.value), raised.value.severity) == problem
+
+
+def test_a_project_that_only_the_credentials_can_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in backends.PROJECT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingError, match="no project is configured") as raised:
+        backends.check_project(None)
+    assert raised.value.severity == "warning"
+    assert raised.value.hint == "write `project:`, or set GOOGLE_CLOUD_PROJECT"
+    backends.check_project("mine")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "ours")
+    backends.check_project(None)

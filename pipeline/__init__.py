@@ -60,12 +60,14 @@ from pipeline.processor import (
     Surroundings,
     Transform,
 )
+from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run, run
 from pipeline.settings import CodeReference, InputPath, OutputPath, load_code
 
 if TYPE_CHECKING:
     from pipeline.config import load, read_yaml
+    from pipeline.drawing.picture import draw_graph
 
 __version__ = "0.1.0"
 
@@ -91,6 +93,7 @@ __all__ = [
     "InputPath",
     "Instruction",
     "Interruption",
+    "Observer",
     "Outbox",
     "OutputPath",
     "PipelineError",
@@ -122,6 +125,7 @@ __all__ = [
     "VideoFrame",
     "WebPage",
     "did_you_mean",
+    "draw_graph",
     "load",
     "load_code",
     "read_yaml",
@@ -130,9 +134,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What brings the YAML parser, which a graph built in Python does not need."""
+    """What a graph built in Python does not need: the YAML parser, the drawing."""
     if name in ("load", "read_yaml"):
         from pipeline import config
 
         return getattr(config, name)
+    if name == "draw_graph":
+        from pipeline.drawing.picture import draw_graph
+
+        return draw_graph
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

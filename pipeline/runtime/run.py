@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,8 +14,9 @@ from pipeline.frames import SECOND
 from pipeline.graph import Graph
 from pipeline.processor import Duplex, Processor, Sink, Source
 from pipeline.runtime import tasks
+from pipeline.runtime.observer import Observed, Observer
 from pipeline.runtime.report import Report
-from pipeline.runtime.wiring import Station, Taps, Wiring
+from pipeline.runtime.wiring import Selects, Station, Tap, Taps, Wiring
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -31,16 +32,24 @@ class Run:
     """Runs a graph once; made and used inside an event loop.
 
     taps: functions that see frames of a type where they enter the graph: `tap(processor, frame)`.
+    observers: what looks at the run from outside.
     drain_seconds: how long `finish` lets what is under way come to its end.
     """
 
     def __init__(
-        self, graph: Graph, *, taps: Taps | None = None, drain_seconds: float = 10.0
+        self,
+        graph: Graph,
+        *,
+        taps: Taps | None = None,
+        observers: Sequence[Observer] = (),
+        drain_seconds: float = 10.0,
     ) -> None:
         self.graph = graph
         self.report = Report()
         self.wiring: Wiring
+        self.observed = Observed(observers)
         self._taps = taps or {}
+        self._probes: list[tuple[Selects, Tap]] = []
         self.drain_seconds = drain_seconds
         self._scope = anyio.CancelScope()
         self._sources: list[tasks.SourceTask] = []
@@ -70,8 +79,31 @@ class Run:
         stations = self.wiring.stations if self._started is not None else {}
         return {name: s.inbox for name, s in stations.items() if s.inbox is not None}
 
+    @contextmanager
+    def tapping(self, selects: Selects, tap: Tap) -> Iterator[None]:
+        """While it lasts, let `tap` see frames at the places that `selects` names, by type.
+
+        A place is a node, where it gives the frame, or an edge, `a -> b`. May begin and end at any
+        time; what is not tapped goes its way as before, at no cost.
+        """
+        probe = (selects, tap)
+        self._probes.append(probe)
+        self._reroute()
+        try:
+            yield
+        finally:
+            self._probes.remove(probe)
+            self._reroute()
+
+    def _reroute(self) -> None:
+        if self._started is not None:
+            self.wiring.reroute()
+
     async def execute(self) -> Report:
         """Run to the end. Raises ConfigError before anything runs, ProcessorFailure afterwards."""
+        return await self.observed.execute(self, self._execute)
+
+    async def _execute(self) -> Report:
         if self.graph.used:
             raise PipelineError("a graph runs once: build or load it again")
         self.graph.used = True
@@ -81,6 +113,8 @@ class Run:
         for finding in findings:
             logging.getLogger("pipeline").warning("%s", finding)
         self.wiring = Wiring(self.graph, self.report, self._taps)
+        self.wiring.taps += self.observed.taps
+        self.wiring.probes = self._probes
         stations = list(self.wiring.stations.values())
         try:
             with self._scope:
@@ -212,6 +246,7 @@ class RunContext:
 
     def measured(self, what: str, nanoseconds: int) -> None:
         self._run.report.measurements[what].append(nanoseconds)
+        self._run.observed.measured(self.name, what, nanoseconds)
 
     def dropped(self, reason: str, frames: int = 1) -> None:
         self._run.report.drops[self.name, reason] += frames

@@ -29,6 +29,8 @@ Targets = Mapping[type, Deliver]
 
 Tap = Callable[[str, Frame], None]
 Taps = Mapping[type[Frame], Tap]
+Selects = Callable[[str, type[Frame]], bool]
+"""Whether to see frames of a type at a place: `node`, where it gives them, or an edge, `a -> b`."""
 
 
 class Station:
@@ -105,14 +107,19 @@ class _Routes(dict[type, Deliver]):
 
 
 class Wiring:
-    """All stations of a run, connected. `taps` see frames where they enter the graph."""
+    """All stations of a run, connected.
+
+    taps: see frames where they enter the graph. probes: see what leaves nodes and goes over edges,
+    at the places that each selects; when they change, `reroute` has to be called.
+    """
 
     def __init__(self, graph: Graph, report: Report, taps: Taps) -> None:
         self.report = report
         self.blocked: list[tuple[Inbox[Frame], Frame]] = []
         self.cut: set[int] = set()
         self.latest_turn = 0
-        self._taps = taps
+        self.taps = [*taps.items()]
+        self.probes: list[tuple[Selects, Tap]] = []
         self._counts = {id(edge): _count(edge, report) for edge in graph.edges}
         self.stations = {node.name: self._station(node) for node in graph.order}
         for station in self.stations.values():
@@ -136,6 +143,13 @@ class Wiring:
         finally:
             for inbox, _ in waiting:
                 inbox.count_drop("run stopped", 1)
+
+    def reroute(self) -> None:
+        """Find out anew where frames go."""
+        for station in self.stations.values():
+            for routes in (station.routes, station.relays):
+                if isinstance(routes, _Routes):
+                    routes.clear()
 
     def interrupt(self, origin: Station, turn: int) -> None:
         """Make `turn` stale and everything downstream of `origin` forget it, now."""
@@ -188,14 +202,21 @@ class Wiring:
             raise station.failure(PipelineError(f"it gave a {kind.__name__}, which is not a frame"))
         if issubclass(kind, Interruption):
             return [lambda frame: self.interrupt(station, frame.turn)]
-        seen = () if issubclass(kind, station.node.ports.takes) else self._taps.items()
+        seen = () if issubclass(kind, station.node.ports.takes) else self.taps
         taps = [_to_tap(tap, station.name) for tapped, tap in seen if issubclass(kind, tapped)]
-        return [*taps, *self._passed(station, kind)]
+        return [*taps, *self._probes(station.name, kind), *self._passed(station, kind)]
 
     def _passed(self, station: Station, kind: type) -> Iterable[Deliver]:
         """Where frames of a type go that leave it."""
         carrying = (edge for edge in station.node.outgoing if issubclass(kind, edge.accepts))
-        return [self._deliver(edge, kind) for edge in carrying]
+        delivered: list[Deliver] = []
+        for edge in carrying:
+            delivered += self._probes(f"{edge.source.name} -> {edge.target.name}", kind)
+            delivered.append(self._deliver(edge, kind))
+        return delivered
+
+    def _probes(self, place: str, kind: type[Frame]) -> list[Deliver]:
+        return [_to_tap(tap, place) for selects, tap in self.probes if selects(place, kind)]
 
     def _deliver(self, edge: Edge, kind: type[Frame]) -> Deliver:
         target = self.stations[edge.target.name]

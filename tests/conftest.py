@@ -11,6 +11,7 @@ from pipeline.testing import VirtualTimeLoop
 settings.register_profile("reproducible", deadline=None, derandomize=True)
 settings.load_profile("reproducible")
 
+SLOW = pytest.mark.skip(reason="takes long, or wants a machine of its own: run with -m slow")
 ASYNCIO = ("asyncio", {"loop_factory": VirtualTimeLoop})
 
 
@@ -20,3 +21,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "trio":
         return "trio", {"clock": MockClock(autojump_threshold=0)}
     return ASYNCIO
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is slow is skipped, unless `-m` speaks of it."""
+    if "slow" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(SLOW)

@@ -199,6 +199,7 @@ async def test_what_is_played_before_anything_was_heard_is_not_kept() -> None:
     assert await feed(EchoCanceller(), [block] * 10) == []
 
 
+@needs_livekit
 def test_a_rate_that_it_cannot_do_is_found_by_the_check() -> None:
     class Given(Source):
         def audio_out(self, incoming: Any) -> Any:

@@ -22,6 +22,7 @@ from pipeline.frames import (
     AudioFrame,
     Code,
     CodeResult,
+    DeadLetter,
     Frame,
     Gap,
     Grounding,
@@ -64,6 +65,7 @@ from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run, run
 from pipeline.settings import CodeReference, InputPath, OutputPath, load_code
+from pipeline.supervision import OnError, Supervision
 
 if TYPE_CHECKING:
     from pipeline.config import load, read_yaml
@@ -80,6 +82,7 @@ __all__ = [
     "CodeResult",
     "ConfigError",
     "Context",
+    "DeadLetter",
     "Device",
     "Duplex",
     "Finding",
@@ -94,6 +97,7 @@ __all__ = [
     "Instruction",
     "Interruption",
     "Observer",
+    "OnError",
     "Outbox",
     "OutputPath",
     "PipelineError",
@@ -110,6 +114,7 @@ __all__ = [
     "Speaker",
     "SpeechEnded",
     "SpeechStarted",
+    "Supervision",
     "Surroundings",
     "TextFrame",
     "Thought",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.cycles import blocking_cycle, mark_feedback
 from pipeline.errors import Finding
-from pipeline.frames import AudioFrame, Frame, ToolCall, ToolResult
+from pipeline.frames import AudioFrame, DeadLetter, Frame, ToolCall, ToolResult
 from pipeline.ports import FrameTypes, overlap
-from pipeline.processor import Duplex, Sink, Source
+from pipeline.processor import Duplex, Sink, Source, Transform
 
 if TYPE_CHECKING:
     from pipeline.graph import Graph, Node
+
+LETTERS = "a node gives dead letters when its `on_error` is skip, restart or detach"
 
 # --- structure ---
 
@@ -63,12 +66,15 @@ def _check_ends(node: Node) -> Iterator[Finding]:
             )
     elif not node.incoming:
         yield Finding("no-input", f'nothing flows into "{node.name}"', node.place)
-    if isinstance(role, Sink):
+    if isinstance(role, Sink) and node.supervision.policy.do == "stop":
         for edge in node.outgoing:
             yield Finding(
-                "out-of-sink", f'"{node.name}" is a sink: nothing flows out of it', edge.place
+                "out-of-sink",
+                f'"{node.name}" is a sink: nothing flows out of it',
+                edge.place,
+                LETTERS if DeadLetter in edge.target.ports.takes else "",
             )
-    elif not node.outgoing and not isinstance(role, Duplex):
+    elif not node.outgoing and not isinstance(role, Duplex | Sink):
         yield Finding(
             "dead-end",
             f'what "{node.name}" gives goes nowhere',
@@ -140,6 +146,7 @@ def check_types(graph: Graph) -> list[Finding]:
                     f'"{edge}" can carry nothing: {edge.source.name} gives {_names(given)}, '
                     f"{edge.target.name} takes {_names(edge.accepts)}",
                     edge.place,
+                    LETTERS if DeadLetter in edge.accepts else "",
                 )
             )
     return findings
@@ -195,6 +202,33 @@ def _check_inbox(node: Node, known: dict[str, FrameTypes]) -> Iterator[Finding]:
 def _may_be_media(kind: type[Frame]) -> bool:
     """A base class stands for all that is derived from it."""
     return kind.media or issubclass(AudioFrame, kind)
+
+
+# --- supervision ---
+
+
+def check_supervision(graph: Graph) -> Iterator[Finding]:
+    """What cannot be done with a processor of its role when it fails."""
+    for node in graph.nodes.values():
+        role, supervision = node.processor, node.supervision
+        if supervision.policy.do == "skip" and isinstance(role, Source | Duplex):
+            yield Finding(
+                "supervision",
+                f'"{node.name}": only what takes one frame at a time can skip the one that failed',
+                node.place_of("on_error.do"),
+                "write `on_error: restart`",
+            )
+        is_plain = isinstance(role, Transform) and not inspect.isasyncgenfunction(role.process)
+        if supervision.frame_timeout_s is not None and (
+            is_plain or not isinstance(role, Sink | Transform)
+        ):
+            yield Finding(
+                "supervision",
+                f'"{node.name}": a time limit on a frame is for sinks and `async` transforms, '
+                "whose work can be cancelled",
+                node.place_of("frame_timeout_s"),
+                "leave `frame_timeout_s` out",
+            )
 
 
 # --- calls ---

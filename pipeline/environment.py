@@ -28,7 +28,7 @@ def check_machine(graph: Graph, *, offline: bool = False) -> list[Finding]:
 
     offline: do not ask about the machine, and take the formats of sources as not known.
     """
-    findings: list[Finding] = [*_check_files(graph), *_check_surroundings(graph)]
+    findings: list[Finding] = [*_check_files(graph), *check_surroundings(graph)]
     formats: Formats = {}
     known: dict[str, FrameTypes] = {}
     for node in graph.order:
@@ -50,13 +50,13 @@ def check_processor(node: Node) -> list[Finding]:
     return []
 
 
-def _check_surroundings(graph: Graph) -> Iterator[Finding]:
-    """Ask the processors that want to know what is around them."""
+def check_surroundings(graph: Graph, only: Node | None = None) -> Iterator[Finding]:
+    """Tell the processors that want to know what is around them, or one that was made anew."""
     processors = {node.name: node.processor for node in graph.nodes.values()}
     known: dict[str, FrameTypes] = {}
     for node in graph.order:
         emitted(node, known)  # in this order it never has to look far
-        if type(node.processor).check_graph is Processor.check_graph:
+        if type(node.processor).check_graph is Processor.check_graph or only not in (None, node):
             continue
         kinds = (overlap(emitted(e.source, known), e.accepts) for e in node.incoming)
         around = Surroundings(

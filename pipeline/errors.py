@@ -12,6 +12,7 @@ a finding at the right line.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -66,6 +67,16 @@ def errors_of(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity == "error"]
 
 
+REMEDIES = {
+    errno.ENOSPC: "make room on that disk, or write elsewhere",
+    errno.EFBIG: "the file may not grow any further: begin a new one, or raise the limit",
+    errno.EPIPE: "what read the other end has gone",
+    errno.ENODEV: "the device is gone: is it plugged in?",
+    errno.EMFILE: "too many files are open: raise the limit, `ulimit -n`",
+}
+"""What to do about an error of the system while a graph runs."""
+
+
 class PipelineError(Exception):
     """Base of every error that this package raises on purpose."""
 
@@ -99,11 +110,16 @@ class SettingError(PipelineError):
         super().__init__(message)
 
 
+class FrameTimeoutError(PipelineError):
+    """A processor took longer for one frame than `frame_timeout_s`."""
+
+
 class ProcessorFailure(PipelineError):
     """A processor raised while the graph ran.
 
     processor: its name in the graph. frame: the type of the frame in hand, if there was one.
-    place: where the configuration defines it. The exception itself is `__cause__`.
+    place: where the configuration defines it. what: the message without all that.
+    The exception itself is `__cause__`.
     """
 
     def __init__(
@@ -122,12 +138,21 @@ class ProcessorFailure(PipelineError):
         what = str(cause) if isinstance(cause, PipelineError) else _describe(cause)
         if isinstance(cause, SettingError) and cause.hint:
             what += f"; {cause.hint}"
+        self.what = what
         super().__init__(f'{where}processor "{processor}" failed{doing}: {what}')
 
 
 def _describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    hint = REMEDIES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{what}; {hint}" if hint else what
+
+
+def error_code(error: BaseException | None) -> str:
+    """A stable word for programs: the name of the system's error, or of the exception."""
+    number = error.errno if isinstance(error, OSError) else None
+    return errno.errorcode.get(number or 0, type(error).__name__)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

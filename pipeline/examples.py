@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError
 from pipeline.flow import parse_chain
+from pipeline.frames import DeadLetter
 from pipeline.graph import Graph
 from pipeline.ports import overlap
 from pipeline.processor import Duplex, Processor, Sink, Source
@@ -50,6 +51,8 @@ def example(use: str, kind: type[Processor], others: Kinds) -> dict[str, Any]:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower() if ":" in use else use
     others = {key: other for key, other in others.items() if other is not kind and key != name}
     values = settings_of(kind) or {}
+    if kind.ports().takes == (DeadLetter,):
+        return _after_failures(name, {"use": use, **values}, others)
     before, after = _leading_to(kind, others), _leading_on(kind, others)
     if before is not None and after is not None:
         names = [*before, name, *after]
@@ -63,6 +66,16 @@ def example(use: str, kind: type[Processor], others: Kinds) -> dict[str, Any]:
                 "flow": [chain],
             }
     return {"processors": {name: {"use": use, **values}}}
+
+
+def _after_failures(name: str, entry: dict[str, Any], others: Kinds) -> dict[str, Any]:
+    """What takes dead letters, behind the plainest sink, which gives them."""
+    sinks = (other for other in others if issubclass(others[other], Sink))
+    failing = min(sinks, key=lambda other: (*_effort(others[other]), other))
+    config = example(failing, others[failing], others)
+    config["processors"][failing]["on_error"] = "skip"
+    config["processors"][name] = entry
+    return {**config, "flow": [*config.get("flow", ()), f"{failing} -> {name}"]}
 
 
 def settings_of(kind: type[Processor]) -> dict[str, Any] | None:

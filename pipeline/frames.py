@@ -256,6 +256,20 @@ class Gap(Frame, frozen=True, gc=False):
     speaker: Speaker = Speaker.USER
 
 
+class DeadLetter(Frame, frozen=True):
+    """A frame that a processor failed on, and why: what a node gives when its `on_error` is `skip`,
+    `restart` or `detach`. Wire it to what takes these: `speaker -> dead_letters`.
+
+    code: the name of the system's error (`ENOSPC`), or else of the exception (`ValueError`).
+    processor: the node that failed. message: what it said.
+    """
+
+    code: str
+    processor: str
+    message: str
+    frame: Frame
+
+
 class Playback(Frame, frozen=True, gc=False):
     """What a listener has heard of the model's turn `turn` by `pts`.
 

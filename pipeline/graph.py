@@ -23,10 +23,11 @@ from pipeline.errors import (
     nearest_place,
 )
 from pipeline.flow import FlowSyntaxError, Wire, parse_chain
-from pipeline.frames import Frame
+from pipeline.frames import DeadLetter, Frame
 from pipeline.inbox import InboxSettings
 from pipeline.ports import FrameTypes, Ports
 from pipeline.processor import Processor, Source, Transform
+from pipeline.supervision import UNSUPERVISED, Supervision
 
 LONGEST_INLINE = 256
 """Transforms that run inside each other; Python allows some 900 nested calls."""
@@ -45,6 +46,7 @@ class Node:
     setting_places: Mapping[str, Place] = field(default_factory=dict)
     incoming: list[Edge] = field(default_factory=list)
     outgoing: list[Edge] = field(default_factory=list)
+    supervision: Supervision = UNSUPERVISED
 
     @property
     def inline(self) -> bool:
@@ -81,7 +83,8 @@ class Graph:
 
     processors: by name. flow: chains, or single wires with their places. inboxes: settings for
     processors that should not get their default inbox; a plain transform named here gets a task
-    and a channel of its own.
+    and a channel of its own. supervision: what is done when one fails, if not to stop; a transform
+    that can be restarted, or taken out, gets a task and a channel of its own, too.
     places: where each comes from, for messages. advice: what is to be said of it besides.
     setting_places: where the settings of a processor stand; `inbox.ms` is within `inbox`.
     Raises ConfigError with everything that is wrong.
@@ -93,6 +96,7 @@ class Graph:
         flow: Sequence[str | Wire],
         *,
         inboxes: Mapping[str, InboxSettings] | None = None,
+        supervision: Mapping[str, Supervision] | None = None,
         places: Mapping[str, Place] | None = None,
         setting_places: Mapping[str, Mapping[str, Place]] | None = None,
         advice: Sequence[Finding] = (),
@@ -119,14 +123,19 @@ class Graph:
             if chosen is not None and isinstance(processor, Source):
                 message = f'"{name}" is a source and has no inbox'
                 findings.append(Finding("inbox-of-source", message, settings.get("inbox", place)))
-            inbox = chosen if chosen is not None else _default_inbox(processor)
+            supervised = (supervision or {}).get(name, UNSUPERVISED)
+            inbox = chosen if chosen is not None else _default_inbox(processor, supervised)
             try:
                 ports = _ports_of(type(processor))
             except SettingError as error:
                 where = settings.get("use", place)
                 findings.append(Finding("annotations", str(error), where, error.hint))
                 ports = Ports((Frame,), (Frame,))
-            self.nodes[name] = Node(name, processor, ports, inbox, place, settings)
+            if supervised.policy.do != "stop":
+                ports = ports._replace(gives=(*ports.gives, DeadLetter))
+            self.nodes[name] = Node(
+                name, processor, ports, inbox, place, settings, supervision=supervised
+            )
         for item in flow:
             wires, unread = ([item], []) if isinstance(item, Wire) else read_chain(item, self.nodes)
             findings += unread
@@ -144,6 +153,7 @@ class Graph:
             for edge in node.incoming:
                 edge.accepts = checks.accepted(node, known)
         findings = [*checks.check_types(self), *checks.check_inboxes(self)]
+        findings += checks.check_supervision(self)
         findings += checks.check_answers(self)
         if findings:
             raise ConfigError(findings)
@@ -222,9 +232,10 @@ def _moved(place: Place | None, columns: int) -> Place | None:
     return place._replace(column=place.column + columns) if place else None
 
 
-def _default_inbox(processor: Processor) -> InboxSettings | None:
+def _default_inbox(processor: Processor, supervision: Supervision) -> InboxSettings | None:
     if isinstance(processor, Source):
         return None
-    if isinstance(processor, Transform) and not inspect.isasyncgenfunction(processor.process):
-        return None
+    has_task = supervision.policy.do in ("restart", "detach")
+    if isinstance(processor, Transform) and not has_task:
+        return processor.inbox if inspect.isasyncgenfunction(processor.process) else None
     return processor.inbox

@@ -73,6 +73,7 @@ class Inbox(Generic[T]):
 
     __slots__ = (
         "_capacity",
+        "_closed",
         "_cut",
         "_ended",
         "_held",
@@ -109,6 +110,7 @@ class Inbox(Generic[T]):
         self._ended = False
         self._late_ended = False
         self._resumed = 0
+        self._closed = "receiver ended"
 
     @property
     def depth(self) -> int:
@@ -236,14 +238,14 @@ class Inbox(Generic[T]):
         self._late_ended = True
         self._wake()
 
-    def close(self) -> None:
+    def close(self, reason: str = "receiver ended") -> None:
         """The reader is gone: what is queued and whatever still comes is dropped and counted."""
-        left = self.depth
+        left, self._closed = self.depth, reason
         self._queue.clear()
         self._late = None
         self._held = 0
         if left:
-            self.count_drop("receiver ended", left)
+            self.count_drop(reason, left)
         self.end()
         self.end_late()
         self._make_room()
@@ -283,7 +285,7 @@ class Inbox(Generic[T]):
 
     def _offer_late(self, frame: Frame) -> bool:
         if self._late_ended:
-            self.count_drop("receiver ended", 1)
+            self.count_drop(self._closed, 1)
             return True
         if self._late is None:
             self._late = deque()

@@ -59,7 +59,7 @@ def read_ports(
     return Ports(taken, tuple(kind for kind in given if kind is not Interruption))
 
 
-def read_hints(function: Callable[..., Any]) -> dict[str, Any]:
+def read_hints(function: Callable[..., Any] | type) -> dict[str, Any]:
     """The annotations of a function, resolved. Raises SettingError where they cannot be."""
     try:
         return typing.get_type_hints(function, include_extras=True)

@@ -18,7 +18,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import NoneType
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -112,12 +112,24 @@ class Processor(abc.ABC):
     context: Context
     """Set by the run before `lifespan` begins."""
 
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+            """Remember what it was made with, for `anew`."""
+            if (args or kwargs) and cls.__init__ is object.__init__:
+                raise TypeError(f"{cls.__name__}() takes no arguments")
+            self = super().__new__(cls)
+            self._made_with = args, kwargs
+            return self
+
     inbox: ClassVar[InboxSettings] = InboxSettings()
     """The inbox it gets unless the graph says otherwise."""
 
     plays_media: bool = True
     """False for what records rather than plays: interruptions leave its queue alone, and only call
     `interrupted`."""
+
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
 
     device: Device | None = None
     """Which of the user's devices it speaks with. Where a graph is served, that of the client who
@@ -148,6 +160,11 @@ class Processor(abc.ABC):
     def audio_out(self, incoming: AudioFormat) -> AudioFormat:
         """The audio it gives, when it gets `incoming`."""
         return incoming
+
+    def anew(self) -> Self:
+        """Another one with the same settings and none of the state, as after a restart."""
+        args, kwargs = self._made_with
+        return type(self)(*args, **kwargs)
 
     async def lifespan(self) -> AsyncIterator[None]:
         """Open what it needs, `yield` once, and close it: around the whole run."""

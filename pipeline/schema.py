@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.inbox import InboxSettings
 from pipeline.processor import Processor
 from pipeline.reference import Entry, Shape, read_fields, read_reference
+from pipeline.supervision import Supervision
 
 Schema = dict[str, Any]
 
@@ -95,6 +96,7 @@ def configuration_schema(kinds: Mapping[str, type[Processor]]) -> Schema:
                         "anyOf": [*use, elsewhere],
                     },
                     "inbox": _inbox(),
+                    **_properties(read_fields(Supervision)),
                 },
                 "allOf": [
                     {
@@ -112,7 +114,9 @@ def configuration_schema(kinds: Mapping[str, type[Processor]]) -> Schema:
 def _settings(kind: type[Processor]) -> Schema:
     """What an entry of `processors` that uses `kind` may hold."""
     reference = read_reference(kind)
-    own = {} if reference.role == "source" else {"inbox": True}
+    own = dict.fromkeys(Supervision.__struct_fields__, True)
+    if reference.role != "source":
+        own["inbox"] = True
     return {
         "properties": {"use": True, **own, **_properties(reference.settings)},
         "required": [entry.name for entry in reference.settings if entry.required],

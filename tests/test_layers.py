@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"pipeline.frames", "pipeline.errors", "pipeline.explanations.explanation"},
+    {"pipeline.supervision"},
     {"pipeline.flow"},
     {"pipeline.explanations.text", "pipeline.explanations.graph"},
     {"pipeline.ports", "pipeline.inbox"},
@@ -33,8 +34,9 @@ LAYERS = [
     {"pipeline.config.fragments"},
     {"pipeline.config.reading"},
     {"pipeline.config.loader", "pipeline.runtime.report"},
-    {"pipeline.config", "pipeline.runtime", "pipeline.runtime.wiring"},
+    {"pipeline.config", "pipeline.runtime", "pipeline.runtime.wiring", "pipeline.runtime.lives"},
     {"pipeline.runtime.tasks", "pipeline.runtime.observer"},
+    {"pipeline.runtime.context"},
     {"pipeline.runtime.run"},
     {"pipeline"},
     {"pipeline.testing", "pipeline.cli"},

@@ -20,6 +20,7 @@ from pipeline.errors import ConfigError, errors_of
 from pipeline.graph import Node
 from pipeline.inbox import DEFAULT_FRAMES, InboxSettings
 from pipeline.settings import FromVariable, Setting, convert, convert_value, read_settings
+from pipeline.supervision import Supervision
 
 WRONG_INPUT = 2
 REDACTED = "<redacted>"
@@ -89,11 +90,17 @@ def _whole(
     }
     standard_input = {name: "-" for name, value in given.items() if value == "-"}
     inbox = {} if node.inbox is None else {"inbox": _bound(node.inbox)}
+    supervision = {
+        key: _plain(getattr(node.supervision, key))
+        for key in Supervision.__struct_fields__
+        if key in values
+    }
     said = {
         "use": _use(values["use"], bases.get("use", base)),
         **_plain(arguments),
         **standard_input,
         **inbox,
+        **supervision,
     }
     return {name: said[name] for name in values} | said | unsaid
 

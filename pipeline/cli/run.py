@@ -55,6 +55,10 @@ def run_config(
         shown.failed(failure, debug=debug)
         return FAILED
     shown.ended(report)
+    for detached in report.failures:
+        shown.failed(detached, debug=False)
+    if report.failures and report.completed:
+        return FAILED
     return 0 if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
 
 

@@ -30,6 +30,8 @@ def print_summary(
         facts.add_row("dropped", f"{frames} frames at {processor}: {reason}")
     if not report.drops:
         facts.add_row("dropped", "nothing")
+    for processor, times in sorted(report.restarts.items()):
+        facts.add_row("restarted", f"{processor}, {times} times" if times > 1 else processor)
     for file in report.files:
         facts.add_row("wrote", file)
     edges = Table("edge", "frames", box=None, header_style="dim", padding=(0, 2, 0, 0))

@@ -166,6 +166,7 @@ class Live(Lines):
         self.talk.end_line()
         for line in self._scroll.lines:
             self.console.print(line, soft_wrap=True)
+        self._scroll.lines.clear()
 
 
 class _Scroll:

@@ -11,11 +11,16 @@ from typing import Any, Literal, NamedTuple, get_origin
 from pipeline.config.problems import all_problems
 from pipeline.errors import SettingError
 from pipeline.inbox import InboxSettings
+from pipeline.ports import read_hints
 from pipeline.processor import Processor
 from pipeline.registry import find_processor
 from pipeline.settings import Problem, Setting, convert, convert_value, read_settings
+from pipeline.supervision import UNSUPERVISED, Supervision
 
-RESERVED = ("use", "inbox")
+SUPERVISION = {name: read_hints(Supervision)[name] for name in Supervision.__struct_fields__}
+"""The keys that say what is done when a processor fails, and what they may be."""
+
+RESERVED = ("use", "inbox", *SUPERVISION)
 """Keys that are no settings of the processor."""
 
 
@@ -29,6 +34,7 @@ class Built(NamedTuple):
     inbox: InboxSettings | None
     problems: list[Problem]
     public: Collection[str] = ()
+    supervision: Supervision = UNSUPERVISED
 
 
 def build(
@@ -59,6 +65,7 @@ def build(
     if "inbox" in known:
         inbox, _ = convert_value(InboxSettings, known["inbox"], "inbox")
         problems += all_problems(InboxSettings, known["inbox"], "inbox")
+    supervision = _supervision(known, problems)
     settings = {key: value for key, value in known.items() if key not in RESERVED}
     arguments, wrong = convert(kind, settings, base, bases)
     unknown = {f'setting "{key}" is missing' for key in unreadable}
@@ -70,7 +77,20 @@ def build(
             problems.append(made)
         else:
             processor = made
-    return Built(processor, inbox, problems, {s.name for s in schema.values() if _is_public(s)})
+    public = {s.name for s in schema.values() if _is_public(s)}
+    return Built(processor, inbox, problems, public, supervision)
+
+
+def _supervision(values: Mapping[str, Any], problems: list[Problem]) -> Supervision:
+    """What an entry says of failures; what is wrong with that is added to the problems."""
+    given: dict[str, Any] = {}
+    for key, annotation in SUPERVISION.items():
+        if key in values:
+            given[key], problem = convert_value(annotation, values[key], key)
+            if problem is not None:
+                problems += all_problems(annotation, values[key], key)
+                del given[key]
+    return Supervision(**given)
 
 
 @cache

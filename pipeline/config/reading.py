@@ -23,7 +23,7 @@ from pipeline.config.fragments import (
     real_path,
     shown_path,
 )
-from pipeline.config.node import build
+from pipeline.config.node import RESERVED, build
 from pipeline.config.overrides import FORM, Override, override, read_overrides, secrets_of
 from pipeline.config.typed import read_text
 from pipeline.errors import ConfigError, Finding, Place, did_you_mean, errors_of, nearest_place
@@ -114,6 +114,7 @@ class Reading:
                 processors,
                 wires,
                 inboxes={node.name: node.inbox for node in nodes if node.inbox is not None},
+                supervision={node.name: node.supervision for node in nodes},
                 places={node.name: node.place for node in nodes if node.place is not None},
                 setting_places={node.name: node.setting_places for node in nodes},
                 advice=self.findings,
@@ -161,9 +162,9 @@ class Reading:
         about = f'"{section.prefix[:-1]}": ' if section.prefix else ""
         for name in section.given.keys() - document.parameters.keys():
             place = section.given[name].key_place
-            if section.prefix and name == "inbox":
+            if section.prefix and name in RESERVED:
                 hint = "give one to a processor in it"
-                yield Finding("unknown-setting", f"{about}a fragment has no inbox", place, hint)
+                yield Finding("unknown-setting", f"{about}a fragment has no {name}", place, hint)
             elif not section.prefix and name in _at(document.data, "processors"):
                 message = f'"{name}" is a processor, not a setting'
                 yield Finding("override", message, place, FORM)
@@ -251,7 +252,13 @@ class Reading:
             self._add_secret(full, path, text, document.place(*top, *path))
         if built.processor is not None:
             self.nodes[full] = Node(
-                full, built.processor, Ports((), ()), built.inbox, own_place, places
+                full,
+                built.processor,
+                Ports((), ()),
+                built.inbox,
+                own_place,
+                places,
+                supervision=built.supervision,
             )
 
     def _add_secret(self, name: str, path: tuple[str, ...], text: str, place: Place) -> None:

@@ -191,6 +191,19 @@ flow: [typed -> gemini -> words]
         "{frames: 64} for words and calls, {ms: 400, policy: drop_oldest} for live sound,\n"
         "{policy: latest} for live pictures.",
     ),
+    "supervision": Explanation(
+        "What `on_error:` or `frame_timeout_s:` say cannot be done with a processor of this role.\n"
+        "A source and a duplex processor have no frame in hand that could be skipped, and a plain\n"
+        "`process`, on which everything waits, cannot be cut short.",
+        """
+processors:
+  typed: {use: text_source, lines: [hello], on_error: skip}
+  gemini: {use: live_api, modality: text}
+flow: [typed -> gemini]
+""",
+        "on_error: restart, for a source or a duplex processor; a time limit for sinks and\n"
+        "transforms with `async def process`.",
+    ),
     "misplaced": Explanation(
         "A processor has looked at what is around it in the graph, and its settings do not suit\n"
         "that: it waits for something that nothing before it gives.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from pipeline.errors import ProcessorFailure
+
 
 @dataclass(eq=False, slots=True)
 class EdgeCount:
@@ -21,6 +23,7 @@ class Report:
 
     drops: frames by (processor, reason). measurements: nanoseconds by name, in order.
     high_water: the most frames that waited in each inbox. files: what was written.
+    restarts: of processors that failed. failures: of those that were taken out.
     """
 
     edges: list[EdgeCount] = field(default_factory=list)
@@ -28,6 +31,8 @@ class Report:
     measurements: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     high_water: dict[str, int] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    restarts: Counter[str] = field(default_factory=Counter)
+    failures: list[ProcessorFailure] = field(default_factory=list)
     seconds: float = 0.0
     completed: bool = False
     """False when the run was cut short before everything in it was delivered."""

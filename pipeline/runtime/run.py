@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
+from pipeline.environment import check_surroundings
 from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, errors_of
-from pipeline.frames import SECOND
+from pipeline.frames import SECOND, DeadLetter
 from pipeline.graph import Graph
 from pipeline.processor import Duplex, Processor, Sink, Source
 from pipeline.runtime import tasks
+from pipeline.runtime.context import RunContext
+from pipeline.runtime.lives import Lives
 from pipeline.runtime.observer import Observed, Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.wiring import Selects, Station, Tap, Taps, Wiring
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
+    from anyio.abc import TaskGroup, TaskStatus
 
     from pipeline.frames import Frame
     from pipeline.inbox import Inbox
@@ -54,8 +57,12 @@ class Run:
         self._scope = anyio.CancelScope()
         self._sources: list[tasks.SourceTask] = []
         self._finishing = False
+        self._sources_end = anyio.Event()
         self._failure: ProcessorFailure | None = None
         self._started: float | None = None
+        self._began = anyio.Event()
+        self._working: set[str] = set()
+        """Where frames end up: when none of these is left, there is nothing more to do."""
 
     def finish(self) -> None:
         """End all sources and let the rest come to its end, within the time limit."""
@@ -100,7 +107,10 @@ class Run:
             self.wiring.reroute()
 
     async def execute(self) -> Report:
-        """Run to the end. Raises ConfigError before anything runs, ProcessorFailure afterwards."""
+        """Run to the end. Raises ConfigError before anything runs, ProcessorFailure afterwards.
+
+        A failure that only took its processor out of the graph is in the report.
+        """
         return await self.observed.execute(self, self._execute)
 
     async def _execute(self) -> Report:
@@ -116,59 +126,183 @@ class Run:
         self.wiring.taps += self.observed.taps
         self.wiring.probes = self._probes
         stations = list(self.wiring.stations.values())
+        self._working = {station.name for station in stations if _ends_here(station)}
         try:
             with self._scope:
                 async with AsyncExitStack() as stack:
-                    for station in reversed(stations):
-                        station.processor.context = RunContext(station, self)
-                        if type(station.processor).lifespan is not Processor.lifespan:
-                            await stack.enter_async_context(self._lifespan(station))
+                    lives = await self._open(stations, stack)
                     self._started = anyio.current_time()
+                    self._began.set()
                     async with anyio.create_task_group() as group:
                         for station in stations:
-                            self._start(station, group)
+                            if station.name in lives:
+                                group.start_soon(lives[station.name].done.wait)
+                            elif isinstance(station.processor, Source) or station.inbox is not None:
+                                group.start_soon(self._supervise, station, name=station.name)
                     self.report.completed = not self._scope.cancel_called
-        except ProcessorFailure as failure:  # from opening or closing
-            self._fail(failure)
+        except (ProcessorFailure, BaseExceptionGroup) as error:  # from opening or closing
+            if isinstance(error, ProcessorFailure):
+                self._fail(error)
+            if self._failure is None:
+                raise
         finally:
             self._close(stations)
         if self._failure is not None:
             raise self._failure
         return self.report
 
-    def _start(self, station: Station, group: TaskGroup) -> None:
+    # --- opening and closing ---
+
+    async def _open(self, stations: list[Station], stack: AsyncExitStack) -> dict[str, Lives]:
+        """Open all processors, sinks first; those that can be restarted live in tasks of their own.
+
+        They are opened and closed in the task that runs them, in the same order as the others.
+        """
+        lives: dict[str, Lives] = {}
+        keepers: TaskGroup | None = None
+        if any(station.policy.do == "restart" for station in stations):
+            keepers = await stack.enter_async_context(anyio.create_task_group())
+        for station in reversed(stations):
+            station.processor.context = RunContext(station, self.wiring, self.observed, self.now)
+            if keepers is not None and station.policy.do == "restart":
+                lives[station.name] = life = Lives(station.policy)
+                stack.push_async_callback(life.end)
+                await keepers.start(self._keep, station, life)
+                if self._failure is not None:
+                    raise self._failure
+            elif type(station.processor).lifespan is not Processor.lifespan:
+                await stack.enter_async_context(self._lifespan(station))
+        return lives
+
+    async def _keep(self, station: Station, life: Lives, *, task_status: TaskStatus[None]) -> None:
+        """Open, run and close a processor; when it fails, one that is made anew."""
+        try:
+            with life.scope:
+                while (failure := await self._live(station, life, task_status)) is not None:
+                    is_its_own = failure.processor == station.name
+                    if not (is_its_own and life.opened) or life.done.is_set():
+                        self._fail(failure)
+                        self._scope.cancel()
+                        break
+                    wait = life.next_restart(anyio.current_time())
+                    if wait is None:
+                        await self._give_up(station, failure)
+                        break
+                    self.report.restarts[station.name] += 1
+                    station.processor.context.log.warning("%s; it restarts in %g s", failure, wait)
+                    if self.wiring.blocked:
+                        await self.wiring.settle()
+                    if not isinstance(station.processor, Source):
+                        await anyio.sleep(wait)
+                    elif await self._finishes_within(wait):
+                        await self._end(station)
+                        break
+                    self._renew(station)
+        finally:
+            life.done.set()
+            life.closed.set()
+            if not life.opened:
+                task_status.started()
+
+    async def _live(
+        self, station: Station, life: Lives, task_status: TaskStatus[None]
+    ) -> ProcessorFailure | None:
+        """One life of a processor; its failure, if it ended in one."""
+        try:
+            async with self._lifespan(station, is_fatal=False):
+                if not life.opened:
+                    life.opened = True
+                    task_status.started()
+                await self._began.wait()
+                try:
+                    await self._work(station)
+                    await self._end(station)
+                except anyio.get_cancelled_exc_class():
+                    await life.wait_for_end()  # closed in its turn
+                    raise
+                life.done.set()
+                await life.wait_for_end()
+        except (Exception, BaseExceptionGroup) as error:
+            return station.failure(error)
+        return None
+
+    async def _finishes_within(self, seconds: float) -> bool:
+        """Whether the sources are to end, meanwhile or already."""
+        with anyio.move_on_after(seconds):
+            await self._sources_end.wait()
+        return self._finishing
+
+    def _renew(self, station: Station) -> None:
+        """Put a new processor with the same settings in the place of one that failed."""
+        context = station.processor.context
+        station.processor = station.node.processor = station.processor.anew()
+        station.processor.context = context
+        for _ in check_surroundings(self.graph, station.node):
+            pass  # what was wrong, or advisable, has been said before it ran
+
+    # --- tasks ---
+
+    def _work(self, station: Station) -> Awaitable[None]:
+        """What the task of a processor does; a coroutine around that would cost each frame."""
         role = station.processor
         if isinstance(role, Source):
             source = tasks.SourceTask(station, self.wiring)
             self._sources.append(source)
             if self._finishing:
                 source.finish()
-            group.start_soon(self._supervise, station, source.run, name=station.name)
-        elif station.inbox is not None:
-            if isinstance(role, Sink):
-                loop = tasks.run_sink
-            elif isinstance(role, Duplex):
-                loop = tasks.run_duplex
-            else:
-                loop = tasks.run_transform
-            group.start_soon(
-                self._supervise, station, lambda: loop(station, self.wiring), name=station.name
-            )
+            return source.run()
+        if isinstance(role, Sink):
+            return tasks.run_sink(station, self.wiring)
+        if isinstance(role, Duplex):
+            return tasks.run_duplex(station, self.wiring)
+        return tasks.run_transform(station, self.wiring)
 
-    async def _supervise(self, station: Station, loop: Callable[[], Awaitable[None]]) -> None:
+    async def _supervise(self, station: Station) -> None:
         """Run a task; pass its end on, or end the run with its failure."""
         try:
-            await loop()
-            if station.inbox is not None:
-                station.inbox.close()
-                if station.open_inputs:
-                    self._finish_sources()
-            await self._end_outputs(station)
+            await self._work(station)
+            await self._end(station)
         except anyio.get_cancelled_exc_class():
             raise
         except (Exception, BaseExceptionGroup) as error:
-            self._fail(station.failure(error))
+            await self._give_up(station, station.failure(error))
+
+    async def _give_up(self, station: Station, failure: ProcessorFailure) -> None:
+        """End the run, or go on without the processor that has failed."""
+        policy = station.policy
+        action = policy.then if policy.do == "restart" else policy.do
+        if action != "detach" or failure.processor != station.name:
+            self._fail(failure)
             self._scope.cancel()
+            return
+        self.report.failures.append(failure)
+        station.processor.context.log.error("%s; the run goes on without it", failure)
+        try:
+            if station.inbox is not None:
+                station.inbox.close("detached")
+            await self._end_outputs(station)
+            if self.wiring.blocked:
+                await self.wiring.settle()
+        except ProcessorFailure as another:  # of an in-line transform that it flushed
+            self._fail(another)
+            self._scope.cancel()
+        self._is_done(station)
+
+    async def _end(self, station: Station) -> None:
+        """A task has come to its end."""
+        if station.inbox is not None:
+            station.inbox.close()
+            if station.open_inputs:
+                self._finish_sources()
+        await self._end_outputs(station)
+        self._is_done(station)
+
+    def _is_done(self, station: Station) -> None:
+        """Where nothing is left to be done with frames, no more are needed."""
+        if station.name in self._working:
+            self._working.remove(station.name)
+            if not self._working:
+                self._finish_sources()
 
     async def _end_outputs(self, station: Station) -> None:
         """The end flows downstream: through in-line transforms, up to the next inboxes."""
@@ -189,21 +323,32 @@ class Run:
                 await self._end_outputs(target)
 
     @asynccontextmanager
-    async def _lifespan(self, station: Station) -> AsyncIterator[None]:
-        """Open a processor; let it close within a time limit even when the run is cancelled."""
+    async def _lifespan(self, station: Station, *, is_fatal: bool = True) -> AsyncIterator[None]:
+        """Open a processor; let it close within a time limit even when the run is cancelled.
+
+        is_fatal: its failure is that of the run.
+        """
         processor = station.processor
         scope = anyio.CancelScope()
+        ended_well = False
         try:
             with scope:
                 async with asynccontextmanager(type(processor).lifespan)(processor):
                     try:
                         yield
+                        ended_well = True
                     finally:
                         scope.shield = True
                         scope.deadline = anyio.current_time() + CLOSE_SECONDS
         except Exception as error:
-            # Recorded here, since a processor around this one may take the exception for its own.
-            failure = self._fail(station.failure(error))
+            failure = station.failure(error)
+            detached = {known.processor for known in self.report.failures}
+            if ended_well and station.name in detached:
+                processor.context.log.warning("%s", failure)
+                return
+            if is_fatal:
+                # Recorded here: a processor around this one may take the exception for its own.
+                self._fail(failure)
             raise failure from failure.__cause__
         finally:
             if scope.cancel_called:
@@ -216,43 +361,25 @@ class Run:
 
     def _finish_sources(self) -> None:
         self._finishing = True
+        self._sources_end.set()
         for source in self._sources:
             source.finish()
 
     def _close(self, stations: list[Station]) -> None:
         self.report.seconds = self.now() / SECOND
+        for inbox, _ in self.wiring.blocked:  # nobody was left to wait for room
+            inbox.count_drop("run stopped", 1)
         for station in stations:
             if station.inbox is not None:
                 self.report.high_water[station.name] = station.inbox.high_water
                 station.inbox.close()
 
 
-class RunContext:
-    """What `Processor.context` is while a graph runs."""
-
-    __slots__ = ("_run", "_station", "log", "name", "now")
-
-    def __init__(self, station: Station, run: Run) -> None:
-        self.name = station.name
-        self.log = logging.getLogger(f"pipeline.{station.name}")
-        self.now = run.now
-        self._station = station
-        self._run = run
-
-    def new_turn(self) -> int:
-        self._run.wiring.latest_turn += 1
-        self._station.latest_turn = self._run.wiring.latest_turn
-        return self._station.latest_turn
-
-    def measured(self, what: str, nanoseconds: int) -> None:
-        self._run.report.measurements[what].append(nanoseconds)
-        self._run.observed.measured(self.name, what, nanoseconds)
-
-    def dropped(self, reason: str, frames: int = 1) -> None:
-        self._run.report.drops[self.name, reason] += frames
-
-    def wrote(self, path: str) -> None:
-        self._run.report.files.append(path)
+def _ends_here(station: Station) -> bool:
+    """Whether frames end up in it; dead letters are none of what a run is for."""
+    takes = station.node.ports.takes
+    is_worker = isinstance(station.processor, Sink) or not station.node.outgoing
+    return is_worker and takes != (DeadLetter,)
 
 
 def run(graph: Graph, *, taps: Taps | None = None, backend: str = "asyncio") -> Report:

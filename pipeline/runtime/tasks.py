@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +14,8 @@ import anyio
 from anyio import EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from pipeline.frames import Frame
+from pipeline.errors import FrameTimeoutError
+from pipeline.frames import SECOND, Frame
 from pipeline.inbox import LONGEST_HOLD, Inbox
 from pipeline.processor import Duplex, Sink, Source, Transform
 from pipeline.runtime.wiring import Station, Wiring
@@ -73,10 +75,18 @@ def _async_handler(station: Station, wiring: Wiring) -> Handler:
     takes, cut = station.node.ports.takes, wiring.cut
 
     async def settle() -> None:
-        """An interruption cancels the transform's work, but no frame that it has given."""
+        """Wait for room. An interruption cancels the transform's work, but no frame that it has
+        given; and the wait is no part of that work, whose time is limited.
+        """
         if wiring.blocked:
             busy, station.busy = station.busy, None
+            limit, now = station.limit, anyio.current_time()
+            left = math.inf
+            if limit is not None:
+                left, limit.deadline = limit.deadline - now, math.inf
             await wiring.settle()
+            if limit is not None:
+                limit.deadline = anyio.current_time() + left
             station.busy = busy
 
     async def handle(frame: Frame) -> None:
@@ -103,7 +113,7 @@ async def flush(station: Station, wiring: Wiring) -> None:
         for frame in cast(Transform, station.processor).flush():
             station.push(frame)
     except Exception as error:
-        station.fail(error)
+        station.cope(error)
     if wiring.blocked:
         await wiring.settle()
 
@@ -170,6 +180,8 @@ async def _read(station: Station, wiring: Wiring, handlers: Mapping[type, Handle
     inbox = cast(Inbox[Frame], station.inbox)
     take, blocked = inbox.receive_nowait, wiring.blocked
     interruptible = station.processor.plays_media
+    limit = station.node.supervision.frame_timeout_s
+    cancelled = anyio.get_cancelled_exc_class()
     resumed = perf_counter_ns()
     while True:
         try:
@@ -184,19 +196,39 @@ async def _read(station: Station, wiring: Wiring, handlers: Mapping[type, Handle
             return
         try:
             unfinished = handlers[type(frame)](frame)
-            if unfinished is None:
-                pass
-            elif interruptible and frame.turn and frame.media:
-                await _interruptibly(station, frame.turn, unfinished)
-            else:
+            if unfinished is not None:
+                if limit is not None:
+                    unfinished = _limited(station, frame, limit, unfinished)
+                if interruptible and frame.turn and frame.media:
+                    unfinished = _interruptibly(station, frame.turn, unfinished)
                 await unfinished
+        except cancelled:
+            inbox.count_drop("run stopped", 1)
+            raise
         except Exception as error:
-            station.fail(error, frame)
+            station.cope(error, frame)
         if blocked:
             await wiring.settle()
         if perf_counter_ns() - resumed > LONGEST_HOLD:
             await checkpoint()
             resumed = perf_counter_ns()
+
+
+async def _limited(
+    station: Station, frame: Frame, seconds: float, unfinished: Awaitable[None]
+) -> None:
+    with anyio.move_on_after(seconds) as scope:
+        station.limit = scope
+        try:
+            await unfinished
+        finally:
+            station.limit = None
+    if scope.cancelled_caught:
+        age = (perf_counter_ns() - frame.born) / SECOND
+        raise FrameTimeoutError(
+            f"it took longer than {seconds:g} s for one frame, which entered the graph "
+            f"{age:.1f} s ago"
+        )
 
 
 async def _interruptibly(station: Station, turn: int, unfinished: Awaitable[None]) -> None:

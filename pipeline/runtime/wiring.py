@@ -10,18 +10,21 @@ that none of the functions in between has to be a coroutine.
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import NoReturn, cast
+from typing import cast
 
 import anyio
 
-from pipeline.errors import PipelineError, ProcessorFailure
-from pipeline.frames import Frame, Interruption
+from pipeline.errors import PipelineError, ProcessorFailure, error_code
+from pipeline.frames import DeadLetter, Frame, Interruption
 from pipeline.graph import Edge, Graph, Node
 from pipeline.inbox import Inbox, InboxSettings
 from pipeline.processor import Transform
 from pipeline.runtime.report import EdgeCount, Report
+
+FAILED = "failed"
+"""Why a frame was dropped that a processor failed on."""
 
 Deliver = Callable[[Frame], None]
 Targets = Mapping[type, Deliver]
@@ -39,22 +42,29 @@ class Station:
     __slots__ = (
         "busy",
         "busy_turn",
+        "drops",
         "inbox",
         "latest_turn",
+        "limit",
         "name",
         "node",
         "open_feedback",
         "open_inputs",
+        "policy",
         "processor",
         "relays",
         "routes",
     )
 
-    def __init__(self, node: Node, inbox: Inbox[Frame] | None) -> None:
+    def __init__(
+        self, node: Node, inbox: Inbox[Frame] | None, drops: Counter[tuple[str, str]]
+    ) -> None:
         self.node = node
         self.name = node.name
         self.processor = node.processor
+        self.policy = node.supervision.policy
         self.inbox = inbox
+        self.drops = drops
         self.open_inputs = sum(not edge.feedback for edge in node.incoming)
         self.open_feedback = sum(edge.feedback for edge in node.incoming)
         self.routes: Targets = {}
@@ -64,6 +74,8 @@ class Station:
         self.latest_turn = 0
         self.busy: anyio.CancelScope | None = None
         self.busy_turn = 0
+        self.limit: anyio.CancelScope | None = None
+        """Ends what takes too long."""
 
     def push(self, frame: Frame) -> None:
         """Emit a frame that this processor gives."""
@@ -75,8 +87,7 @@ class Station:
 
     def failure(self, error: BaseException, frame: Frame | None = None) -> ProcessorFailure:
         """The failure of this processor; one of another's, which came through here, stays that."""
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+        error = _leaf(error)
         if isinstance(error, ProcessorFailure):
             return error
         kind = type(frame) if frame is not None else None
@@ -84,10 +95,23 @@ class Station:
         failure.__cause__ = error  # the leaf, not the group around it
         return failure
 
-    def fail(self, error: BaseException, frame: Frame | None = None) -> NoReturn:
-        """Raise the failure."""
+    def cope(self, error: BaseException, frame: Frame | None = None) -> None:
+        """Account for a frame that this processor failed on; raise the failure, unless it skips.
+
+        What is a failure already has been accounted for where it happened.
+        """
         failure = self.failure(error, frame)
-        raise failure from failure.__cause__
+        if failure is _leaf(error):
+            raise failure from failure.__cause__
+        if frame is not None:
+            self.drops[self.name, FAILED] += 1
+            if self.policy.do != "stop":
+                code = error_code(failure.__cause__)
+                self.push(DeadLetter(code, self.name, failure.what, frame, turn=frame.turn))
+        if self.policy.do != "skip":
+            raise failure from failure.__cause__
+        if _is_round(self.drops[self.name, FAILED]):
+            self.processor.context.log.warning("%s; it goes on with the next", failure)
 
 
 class _Routes(dict[type, Deliver]):
@@ -162,7 +186,7 @@ class Wiring:
             try:
                 station.processor.interrupted(turn)
             except Exception as error:
-                station.fail(error)
+                station.cope(error)
         for station in downstream:
             if not station.processor.plays_media:
                 continue
@@ -173,7 +197,7 @@ class Wiring:
 
     def _station(self, node: Node) -> Station:
         if node.inbox is None:
-            return Station(node, None)
+            return Station(node, None, self.report.drops)
 
         settings, drops = node.inbox, self.report.drops
 
@@ -183,7 +207,7 @@ class Wiring:
             drops[node.name, reason] += frames
 
         cut = self.cut if node.processor.plays_media else set[int]()
-        return Station(node, Inbox(settings, cut, count_drop))
+        return Station(node, Inbox(settings, cut, count_drop), drops)
 
     def downstream(self, station: Station) -> list[Station]:
         """Every station behind this one, the nearest first."""
@@ -199,7 +223,7 @@ class Wiring:
     def _given(self, station: Station, kind: type) -> Iterable[Deliver]:
         """Where frames of a type go that the processor itself gives."""
         if not issubclass(kind, Frame):
-            raise station.failure(PipelineError(f"it gave a {kind.__name__}, which is not a frame"))
+            raise PipelineError(f"it gave a {kind.__name__}, which is not a frame")
         if issubclass(kind, Interruption):
             return [lambda frame: self.interrupt(station, frame.turn)]
         seen = () if issubclass(kind, station.node.ports.takes) else self.taps
@@ -250,6 +274,17 @@ def _warn_of_overload(name: str, settings: InboxSettings) -> None:
         )
 
 
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _is_round(count: int) -> bool:
+    """1, 10, 100, ...: what goes wrong with every frame is not said with every frame."""
+    return count > 0 and count == 10 ** (len(str(count)) - 1)
+
+
 def _to_all(targets: tuple[Deliver, ...]) -> Deliver:
     if len(targets) == 1:
         return targets[0]
@@ -286,7 +321,7 @@ def _into_transform(target: Station, kind: type[Frame], count: EdgeCount) -> Del
             for given in process(frame):
                 routes[type(given)](given)
         except Exception as error:
-            target.fail(error, frame)
+            target.cope(error, frame)
 
     def past(frame: Frame) -> None:
         count.frames += 1

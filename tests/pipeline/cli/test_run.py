@@ -109,6 +109,27 @@ def test_a_failure_is_one_message_with_processor_frame_and_line() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_the_other_branches_go_on_without_a_node_that_is_detached(folder: Path) -> None:
+    (folder / "x.yaml").write_text("""
+processors:
+  typed: {use: text_source, lines: [hello, bye]}
+  broken: {use: ./custom.py:Broken, on_error: detach}
+  slow: {use: ./custom.py:Slow}
+  failed: {use: dead_letter_sink, path: failed.jsonl}
+flow: [typed -> broken -> slow, typed -> slow, broken -> failed]
+""")
+    result = pipeline("run", "x.yaml")
+    assert result.exit_code == 1
+    failure = 'x.yaml:4:3: processor "broken" failed on TextFrame: ValueError: boom'
+    assert result.stderr.splitlines()[-1] == failure
+    assert f"{failure}; the run goes on without it" in result.stderr
+    summary = " ".join(result.stderr.split())
+    assert "typed -> slow 2" in summary
+    assert "1 frames at broken: failed" in summary
+    assert "1 frames at broken: detached" in summary
+    assert '"code":"ValueError"' in (folder / "failed.jsonl").read_text()
+
+
 def test_the_traceback_comes_with_debug() -> None:
     result = pipeline("run", "--debug", "broken.yaml")
     assert result.exit_code == 1

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import InboxSettings
-from pipeline.config.node import build
+from pipeline import InboxSettings, OnError, Supervision
+from pipeline.config.node import Built, build
 from processors.audio.resampler import Resampler
 
 HERE = Path()
@@ -20,6 +20,15 @@ def test_an_entry_becomes_a_processor() -> None:
     assert built.public == {"quality"}
 
 
+def test_what_is_done_on_errors_has_a_short_form_and_a_long_one() -> None:
+    long = {"do": "restart", "times": 3, "then": "detach"}
+    for said, policy in (("skip", OnError("skip")), (long, OnError("restart", 3, then="detach"))):
+        values = {"use": "resampler", "rate": 8000, "on_error": said, "frame_timeout_s": 2}
+        supervision = build(values, HERE, set()).supervision
+        assert (supervision.policy, supervision.frame_timeout_s) == (policy, 2)
+    assert build({"use": "resampler", "rate": 8000}, HERE, set()).supervision == Supervision()
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -31,6 +40,12 @@ def test_an_entry_becomes_a_processor() -> None:
         ({"use": "resampler", "rate": 8000, "inbox": None}, [("inbox", "wrong-setting")]),
         ({"use": "resampler", "rate": 8000, "inbox": {"m": 1, "frames": 0}}, [
             ("inbox.m", "unknown-setting"), ("inbox.frames", "wrong-setting"),
+        ]),
+        ({"use": "resampler", "rate": 8000, "on_error": "skp", "frame_timeout_s": 0}, [
+            ("on_error", "wrong-setting"), ("frame_timeout_s", "wrong-setting"),
+        ]),
+        ({"use": "resampler", "rate": 8000, "on_error": {"do": "restrt", "time": 0}}, [
+            ("on_error.do", "wrong-setting"), ("on_error.time", "unknown-setting"),
         ]),
         ({"use": "text_source"}, [("", "wrong-setting")]),
         ({"use": "vad_gate", "silence_ms": 900, "hangover_ms": 100}, [
@@ -51,4 +66,4 @@ def test_what_cannot_be_read_is_neither_wrong_nor_missing() -> None:
     built = build({"use": "resampler", "rate": "", "channels": 0}, HERE, {"rate"})
     assert built.processor is None
     assert [problem.path for problem in built.problems] == [("channels",)]
-    assert build({"use": "", "rate": 1}, HERE, {"use"}) == (None, None, [], ())
+    assert build({"use": "", "rate": 1}, HERE, {"use"}) == Built(None, None, [])

@@ -1,0 +1,40 @@
+"""What a processor can ask of the run that it is in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from pipeline.runtime.observer import Observed
+from pipeline.runtime.wiring import Station, Wiring
+
+
+class RunContext:
+    """What `Processor.context` is while a graph runs. now: the run's clock."""
+
+    __slots__ = ("_observed", "_station", "_wiring", "log", "name", "now")
+
+    def __init__(
+        self, station: Station, wiring: Wiring, observed: Observed, now: Callable[[], int]
+    ) -> None:
+        self.name = station.name
+        self.log = logging.getLogger(f"pipeline.{station.name}")
+        self.now = now
+        self._station = station
+        self._wiring = wiring
+        self._observed = observed
+
+    def new_turn(self) -> int:
+        self._wiring.latest_turn += 1
+        self._station.latest_turn = self._wiring.latest_turn
+        return self._station.latest_turn
+
+    def measured(self, what: str, nanoseconds: int) -> None:
+        self._wiring.report.measurements[what].append(nanoseconds)
+        self._observed.measured(self.name, what, nanoseconds)
+
+    def dropped(self, reason: str, frames: int = 1) -> None:
+        self._wiring.report.drops[self.name, reason] += frames
+
+    def wrote(self, path: str) -> None:
+        self._wiring.report.files.append(path)

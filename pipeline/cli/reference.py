@@ -151,15 +151,15 @@ def _page(use: str, reference: Reference, shown: dict[str, Any]) -> Iterator[str
 
 def _lines(entry: Entry, margin: str) -> Iterator[str]:
     """A setting, and what is within it."""
-    yield _wrapped(f"{entry.name}: {_facts(entry)}", margin, margin + "  ")
+    yield _wrapped(f"{entry.name}: {facts(entry)}", margin, margin + "  ")
     if entry.meaning:
         yield _wrapped(entry.meaning, margin + "    ")
     for shape in (entry.shape, *entry.shape.others):
-        for field in _innermost(shape).fields:
+        for field in innermost(shape).fields:
             yield from _lines(field, margin + "      ")
 
 
-def _facts(entry: Entry) -> str:
+def facts(entry: Entry) -> str:
     """Type, range, unit, and what it is if it is left out."""
     facts = " or ".join(
         _in_words(shape, entry.unit) for shape in (entry.shape, *entry.shape.others)
@@ -171,7 +171,8 @@ def _facts(entry: Entry) -> str:
     return facts if entry.default is None else f"{facts}; default {in_yaml(entry.default)}"
 
 
-def _innermost(shape: Shape) -> Shape:
+def innermost(shape: Shape) -> Shape:
+    """What a list of lists, or a mapping, holds in the end."""
     while shape.items is not None:
         shape = shape.items
     return shape

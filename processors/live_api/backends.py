@@ -74,7 +74,8 @@ def gemini_api(model: str | None, url: str | None = None) -> Backend:
 def check_address(url: str | None, ca_file: str | None) -> None:
     """Raise SettingError for what is no address of a websocket, and for a missing authority."""
     if url is not None and not url.startswith(("ws://", "wss://")):
-        raise SettingError(f"{url} does not begin with ws:// or wss://", setting="url")
+        # it may have a password or a key in it
+        raise SettingError("the address does not begin with ws:// or wss://", setting="url")
     if ca_file is not None and not Path(ca_file).is_file():
         raise SettingError(f"there is no file {ca_file}", setting="ca_file")
     if ca_file is not None and (url is None or url.startswith("ws://")):

@@ -223,7 +223,7 @@ def test_names_of_vertex(model: str, expected: str) -> None:
     [
         (None, None, None),
         ("ws://127.0.0.1:1", None, None),
-        ("http://host", None, ("url", "http://host does not begin with ws:// or wss://", "error")),
+        ("http://host", None, ("url", "the address does not begin with ws:// or wss://", "error")),
         ("wss://host", "gone.pem", ("ca_file", "there is no file gone.pem", "error")),
         ("wss://host", "here.pem", None),
         (

@@ -31,7 +31,14 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 from websockets.http11 import Request, Response
 
-from pipeline import ProcessorFailure, SessionEvent, TextFrame, TurnEnded, Usage
+from pipeline import (
+    ConfigError,
+    ProcessorFailure,
+    SessionEvent,
+    TextFrame,
+    TurnEnded,
+    Usage,
+)
 from pipeline.testing import VirtualTimeLoop
 from processors.live_api.backends import TOKEN_PATH, gemini_api
 from processors.live_api.recording import Closed, Opened, read_recording
@@ -124,7 +131,13 @@ async def test_a_server_that_speaks_something_else_is_one_clear_message() -> Non
     assert f"cannot connect to 127.0.0.1:{port}: " in message
 
 
-@pytest.mark.parametrize("url", ["http//nowhere", "http://nowhere/", "ws://", "ws://127.0.0.1:x/"])
+@pytest.mark.parametrize("url", ["http//nowhere", "http://nowhere/"])
+async def test_an_address_of_another_kind_is_found_before_it_runs(url: str) -> None:
+    with pytest.raises(ConfigError, match="the address does not begin with ws:// or wss://"):
+        await run(User(HELLO), LiveApi(url=url))
+
+
+@pytest.mark.parametrize("url", ["ws://", "ws://127.0.0.1:x/"])
 async def test_an_address_that_is_none_is_one_clear_message(url: str) -> None:
     message = await fails(User(HELLO), LiveApi(url=url))
     assert message.startswith('processor "live" failed: cannot connect to ')
@@ -330,7 +343,8 @@ async def test_nothing_shows_the_key(
     ],
 )
 async def test_an_address_with_a_secret_is_not_shown(url: str) -> None:
-    with pytest.raises(ProcessorFailure, match="cannot connect to ") as raised:
+    what = "cannot connect to |the address does not begin"
+    with pytest.raises((ProcessorFailure, ConfigError), match=what) as raised:
         await run(User(HELLO), LiveApi(url=url))
     check_secret(raised.value)
 
@@ -394,9 +408,11 @@ async def test_an_address_of_ones_own_over_tls() -> None:
 async def test_an_authority_that_cannot_be_read_is_one_clear_message(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate")
-    for file, why in ((tmp_path / "none.pem", "No such file"), (broken, "no certificate in it")):
-        message = await fails(User(HELLO), LiveApi(url="wss://127.0.0.1:1/", ca_file=str(file)))
-        assert f"cannot read {file}: {why}" in message
+    message = await fails(User(HELLO), LiveApi(url="wss://127.0.0.1:1/", ca_file=str(broken)))
+    assert f"cannot read {broken}: no certificate in it" in message
+    missing = LiveApi(url="wss://127.0.0.1:1/", ca_file=str(tmp_path / "none.pem"))
+    with pytest.raises(ConfigError, match=r"there is no file .*none\.pem"):
+        await run(User(HELLO), missing)
 
 
 # --- raw fields and recordings ---

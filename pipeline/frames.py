@@ -148,7 +148,8 @@ class TurnEnded(Frame, frozen=True, gc=False):
 
 
 class Interruption(Frame, frozen=True, gc=False):
-    """Stop the model's turn `turn` (0: whichever came last), everywhere downstream, at once.
+    """Stop the model's turn `turn` (0: whichever came last), at once, everywhere downstream of who
+    sends this, and of who gave the turn.
 
     It is never queued: the runtime acts on it the moment a processor sends or yields it. See
     `Processor.interrupted`.

@@ -173,6 +173,7 @@ class Processor(abc.ABC):
     def interrupted(self, turn: int) -> None:
         """The model's turn was interrupted: forget what is held back of it, fall silent.
 
+        It also tells who gave the turn that another has stopped it.
         Called at once, between two steps of the event loop, whatever is queued.
         """
 

@@ -25,9 +25,11 @@ class RunContext:
         self._observed = observed
 
     def new_turn(self) -> int:
-        self._wiring.latest_turn += 1
-        self._station.latest_turn = self._wiring.latest_turn
-        return self._station.latest_turn
+        wiring, station = self._wiring, self._station
+        wiring.latest_turn += 1
+        wiring.givers[wiring.latest_turn] = station
+        station.latest_turn = wiring.latest_turn
+        return station.latest_turn
 
     def measured(self, what: str, nanoseconds: int) -> None:
         self._wiring.report.measurements[what].append(nanoseconds)

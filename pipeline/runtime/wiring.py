@@ -142,6 +142,8 @@ class Wiring:
         self.blocked: list[tuple[Inbox[Frame], Frame]] = []
         self.cut: set[int] = set()
         self.latest_turn = 0
+        self.givers: dict[int, Station] = {}
+        """Whose each turn is."""
         self.taps = [*taps.items()]
         self.probes: list[tuple[Selects, Tap]] = []
         self._counts = {id(edge): _count(edge, report) for edge in graph.edges}
@@ -176,12 +178,17 @@ class Wiring:
                     routes.clear()
 
     def interrupt(self, origin: Station, turn: int) -> None:
-        """Make `turn` stale and everything downstream of `origin` forget it, now."""
+        """Make `turn` stale and everything downstream of `origin` forget it, now; then also who
+        gave the turn, and what is downstream of that."""
         downstream = self.downstream(origin)
         turn = turn or max(station.latest_turn for station in (origin, *downstream))
         if not turn or turn in self.cut:
             return
         self.cut.add(turn)
+        giver = self.givers.get(turn, origin)
+        if giver is not origin:
+            told = dict.fromkeys((*downstream, giver, *self.downstream(giver)))
+            downstream = [station for station in told if station is not origin]
         for station in downstream:  # silence first: all else takes a while
             try:
                 station.processor.interrupted(turn)

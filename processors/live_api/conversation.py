@@ -134,6 +134,10 @@ class Conversation:
             if failure is not None:  # what came before has been passed on
                 raise failure
 
+    def silenced(self, turn: int) -> None:
+        """A turn was stopped elsewhere in the graph, as by a speaker that hears the user."""
+        self._session.dialogue.silenced(turn, self._context.now())
+
     async def _converse(self, early: Sequence[Takes]) -> None:
         async with anyio.create_task_group() as connected:
             connected.start_soon(self._link.run)

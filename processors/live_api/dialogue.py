@@ -34,10 +34,8 @@ from processors.live_api.messages import (
 from processors.live_api.parts import (
     read_activity,
     read_audio,
-    read_code,
     read_grounding,
-    read_result,
-    read_video,
+    read_shown,
 )
 from processors.live_api.utterance import Utterance
 
@@ -75,6 +73,7 @@ class Dialogue:
     """What the turn answers was spoken and has its final line."""
     _severed: bool = False
     _last_turn: int = 0
+    _silenced: int = 0
     _asked_at: int | None = None
     _user: list[Utterance] = field(default_factory=list)
     _model: Utterance | None = None
@@ -147,6 +146,11 @@ class Dialogue:
     def _expect_answer(self) -> None:
         """Speech with pauses in it gets one answer."""
         self.unanswered = max(1, self.unanswered)
+
+    def silenced(self, turn: int, now: int) -> None:
+        """The graph has stopped a turn by itself; the service may go on with it, unheard."""
+        if turn == self._last_turn:
+            self._silenced, self.playhead = turn, min(self.playhead, now)
 
     # --- what the service did ---
 
@@ -262,13 +266,8 @@ class Dialogue:
         sound = read_audio(part.inline_data) if part.inline_data is not None else None
         if sound is not None:
             yield self._audio(sound, now)
-        video = read_video(part.inline_data) if part.inline_data is not None else None
-        if video is not None:
-            yield video.replace(pts=now, turn=self.turn)
-        if part.executable_code is not None:
-            yield read_code(part.executable_code).replace(pts=now, turn=self.turn)
-        if part.code_execution_result is not None:
-            yield read_result(part.code_execution_result).replace(pts=now, turn=self.turn)
+        for shown in read_shown(part):
+            yield shown.replace(pts=now, turn=self.turn)
         if part.text and part.thought:
             yield Thought(part.text, pts=now, turn=self.turn)
         elif part.text:
@@ -278,7 +277,7 @@ class Dialogue:
     def _audio(self, sound: AudioFrame, now: int) -> AudioFrame:
         start = max(self.playhead, now)
         frame = sound.replace(pts=start, turn=self.turn)
-        if not self._cut:
+        if not self._cut and self.turn != self._silenced:
             self.playhead = frame.end
             self._utterance(start).end = frame.end
         return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from processors.live_api.messages import (
     CodeExecutionResult,
     ExecutableCode,
     GroundingMetadata,
+    Part,
     VoiceActivity,
 )
 
@@ -37,6 +39,17 @@ def read_audio(blob: Blob) -> AudioFrame | None:
     rate = _RATE.search(blob.mime_type)
     samples = np.frombuffer(blob.data, "<i2", len(blob.data) // 2).reshape(-1, 1)
     return AudioFrame(samples, int(rate[1]) if rate else OUTPUT_RATE, Speaker.MODEL)
+
+
+def read_shown(part: Part) -> Iterator[VideoFrame | Code | CodeResult]:
+    """What is to be seen, and not to be heard or read."""
+    video = read_video(part.inline_data) if part.inline_data is not None else None
+    if video is not None:
+        yield video
+    if part.executable_code is not None:
+        yield read_code(part.executable_code)
+    if part.code_execution_result is not None:
+        yield read_result(part.code_execution_result)
 
 
 def read_video(blob: Blob) -> VideoFrame | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 import msgspec
@@ -50,6 +50,9 @@ from processors.live_api.settings import (
 )
 from processors.live_api.setup import Wishes, check_raw
 from processors.local_live_api.switches import Switches
+
+if TYPE_CHECKING:
+    from processors.live_api.conversation import Conversation
 
 BackendName = Literal["gemini_api", "vertex", "local", "local_vertex"]
 
@@ -232,6 +235,7 @@ class LiveApi(Duplex):
         self.ca_file = ca_file
         self.patience_s = patience_s
         self._recorder: Recorder | None = None
+        self._conversation: Conversation | None = None
         self._local_url = ""
 
     def check(self) -> None:
@@ -376,6 +380,11 @@ class LiveApi(Duplex):
             realtime_text=self.backend == "gemini_api",
             typed=self.typed,
         )
-        await Conversation(
+        self._conversation = Conversation(
             options, self.wishes, self.context, inbox, outbox, self._resolve, self._recorder
-        ).run()
+        )
+        await self._conversation.run()
+
+    def interrupted(self, turn: int) -> None:
+        if self._conversation is not None:
+            self._conversation.silenced(turn)

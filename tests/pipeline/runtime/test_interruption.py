@@ -381,3 +381,31 @@ async def test_the_interruption_itself_takes_no_turn_of_the_event_loop() -> None
     assert order[0] == "silent"
     assert set(order) == {"silent", "sent", "other task"}
     assert report.drops["player", "interrupted"] == 250
+
+
+async def test_who_is_not_behind_the_emitter_hears_of_it_too() -> None:
+    """A speaker that stops a turn by itself silences what plays it beside, and tells the model."""
+
+    class Told(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heard: list[int] = []
+
+        def interrupted(self, turn: int) -> None:
+            self.heard.append(turn)
+
+    class Stopper(Duplex):
+        async def run(self, inbox: Inbox[AudioFrame], outbox: Outbox[Interruption]) -> None:
+            async for frame in inbox:
+                await outbox.send(Interruption(turn=frame.turn))
+                return
+
+    model, player = Told(), Player()
+    graph = Graph(
+        {"idle": Idle(), "model": model, "stopper": Stopper(), "player": player},
+        ["idle -> model -> stopper", "model -> player"],
+    )
+    await Run(graph).execute()
+    assert model.heard == [1]
+    assert next(turn for turn, _ in player.silenced) == 1
+    assert player.turns().count(1) < 3

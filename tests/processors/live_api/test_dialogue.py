@@ -974,3 +974,23 @@ def test_whatever_happens_the_frames_make_sense(
     assert not dialogue.busy
     assert not any(sense.growing.values())
     assert list(dialogue.close(now)) == []
+
+
+def test_a_turn_that_the_graph_has_stopped_by_itself_takes_no_more_time(talk: Talk) -> None:
+    """The service goes on with it, since nobody told it; the next turn is heard when it comes."""
+    talk.audio(4000)
+    talk.now = 1000
+    talk.dialogue.silenced(1, talk.now * MS)
+    assert talk.dialogue.playhead == 1000 * MS
+    talk.audio(4000, after=100)
+    talk.content(generationComplete=True, turnComplete=True, after=200)
+    (_, answer) = talk.audio(100, after=700)
+    assert (answer.pts, answer.turn) == (2000 * MS, 2)
+
+
+def test_stopping_an_older_turn_changes_nothing(talk: Talk) -> None:
+    talk.audio(500)
+    talk.content(turnComplete=True)
+    talk.audio(500, after=600)
+    talk.dialogue.silenced(1, talk.now * MS)
+    assert talk.dialogue.playhead == 1100 * MS

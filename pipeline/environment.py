@@ -141,6 +141,11 @@ def files_written(graph: Graph) -> dict[Path, list[tuple[Node, str]]]:
     return _files(graph, "working directory")
 
 
+def files_read(graph: Graph) -> dict[Path, list[tuple[Node, str]]]:
+    """The files that settings name to be read, each with the nodes and the settings."""
+    return _files(graph, "config")
+
+
 def _files(graph: Graph, relative_to: str) -> dict[Path, list[tuple[Node, str]]]:
     found: dict[Path, list[tuple[Node, str]]] = {}
     for node in graph.nodes.values():
@@ -159,7 +164,7 @@ def _check_files(graph: Graph) -> Iterator[Finding]:
             shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
             message = f'"{node.name}" and "{first.name}" would both write {shown}'
             yield Finding("same-file", message, node.place_of(name))
-    for path, readers in _files(graph, "config").items():
+    for path, readers in files_read(graph).items():
         if path in written and path.name != "-":  # standard input and output are two
             writer, name = written[path][0]
             for node, _ in readers:

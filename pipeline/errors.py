@@ -78,7 +78,12 @@ REMEDIES = {
 
 
 class PipelineError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    passing: another attempt may succeed, with nothing changed.
+    """
+
+    passing = False
 
 
 class ConfigError(PipelineError):
@@ -119,7 +124,7 @@ class ProcessorFailure(PipelineError):
 
     processor: its name in the graph. frame: the type of the frame in hand, if there was one.
     place: where the configuration defines it. what: the message without all that.
-    The exception itself is `__cause__`.
+    The exception itself is `__cause__`; failures of connections and time limits are `passing`.
     """
 
     def __init__(
@@ -133,6 +138,7 @@ class ProcessorFailure(PipelineError):
         self.processor = processor
         self.frame = frame
         self.place = place
+        self.passing = _may_pass(cause)
         where = f"{place}: " if place else ""
         doing = f" on {frame.__name__}" if frame else ""
         what = str(cause) if isinstance(cause, PipelineError) else _describe(cause)
@@ -140,6 +146,12 @@ class ProcessorFailure(PipelineError):
             what += f"; {cause.hint}"
         self.what = what
         super().__init__(f'{where}processor "{processor}" failed{doing}: {what}')
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, PipelineError):
+        return error.passing
+    return isinstance(error, ConnectionError | TimeoutError)
 
 
 def _describe(error: BaseException) -> str:

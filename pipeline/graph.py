@@ -169,6 +169,10 @@ class Graph:
         """The files that it would write, as far as settings say: by which nodes and settings."""
         return environment.files_written(self)
 
+    def files_read(self) -> dict[Path, list[tuple[Node, str]]]:
+        """The files that settings name to be read: by which nodes and settings."""
+        return environment.files_read(self)
+
     def _connect(self, wire: Wire) -> Iterator[Finding]:
         edge = Edge(self.nodes[wire.source], self.nodes[wire.target], wire.place)
         if (wire.source, wire.target) in self._connected:

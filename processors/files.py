@@ -1,13 +1,14 @@
-"""Files that processors write."""
+"""Files that processors and graphs write."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import SettingError
+from pipeline import Graph, SettingError
 
 
 def check_writable(path: Path) -> None:
@@ -32,3 +33,14 @@ def named(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+def names_of_files(graph: Graph) -> Iterator[tuple[str, str]]:
+    """The settings that name files to be written, and what these are called in a folder of theirs:
+    by their names, or where two have the same, by the nodes'.
+    """
+    written = graph.files_written()
+    names = Counter(file.name for file in written)
+    for file, [(node, setting), *_] in written.items():
+        name = file.name if names[file.name] == 1 else f"{node.name}-{file.name}"
+        yield f"{node.name}.{setting}", name

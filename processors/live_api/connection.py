@@ -41,19 +41,22 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 class LiveApiError(PipelineError):
-    """The service could not be reached, or ended the session."""
+    """The service could not be reached, or ended the session.
+
+    passing: another attempt may succeed.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        self.passing = passing
+        super().__init__(message)
 
 
 class ConnectError(LiveApiError):
-    """A connection could not be opened.
-
-    passing: another attempt may succeed. answered: somebody is there, and has refused.
-    """
+    """A connection could not be opened. answered: somebody is there, and has refused."""
 
     def __init__(self, message: str, *, passing: bool, answered: bool = False) -> None:
-        self.passing = passing
         self.answered = answered
-        super().__init__(message)
+        super().__init__(message, passing=passing)
 
 
 class _Connect(connect):

@@ -288,7 +288,7 @@ class Link:
         self._session.stall_handled(now)
         self._changed()
         if stall.then == "fail":
-            raise LiveApiError(f"{said}, though it owes an answer")
+            raise LiveApiError(f"{said}, though it owes an answer", passing=True)
         if stall.then == "nudge":
             await self._nudge()
         else:
@@ -318,10 +318,11 @@ class Link:
             raise problem
         if not decision.again or self._reconnect.for_s == 0:
             did = "refused" if never else "ended"
-            raise LiveApiError(f"the service {did} the session: {what}")
+            raise LiveApiError(f"the service {did} the session: {what}", passing=decision.again)
         if failing >= self._reconnect.for_s:
             raise LiveApiError(
-                f"no connection for {failing:.0f} s, {session.failures} attempts: {what}"
+                f"no connection for {failing:.0f} s, {session.failures} attempts: {what}",
+                passing=True,
             )
         if not decision.planned:
             kept = "" if session.handle else ", without the conversation so far"

@@ -282,7 +282,7 @@ class LiveApi(Duplex):
         here = [
             other
             for other in around.processors.values()
-            if isinstance(other, LiveApi) and other._account == self._account
+            if isinstance(other, LiveApi) and other.account == self.account
         ]
         if len(here) > self.limit.sessions:
             waits = self.limit.when_full == "wait"
@@ -300,7 +300,7 @@ class LiveApi(Duplex):
         return "avatar" if avatar is not None and avatar.image == path else "voice_sample"
 
     @property
-    def _account(self) -> str:
+    def account(self) -> str:
         """Whose sessions are counted together."""
         return f"{self.backend}:{self.project or self.url or ''}"
 
@@ -367,7 +367,7 @@ class LiveApi(Duplex):
         options = Options(
             kind=self._kind,
             model=self._model_name,
-            account=self._account,
+            account=self.account,
             functions=self.functions or [],
             resumption=self.resumption,
             reconnect=self.reconnect,

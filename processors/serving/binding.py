@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from pipeline import (
     did_you_mean,
     load,
 )
+from processors.files import names_of_files
 from processors.serving.client_sources import ClientCamera, ClientKeyboard, ClientMicrophone
 from processors.serving.client_speaker import ClientSpeaker
 from processors.serving.line import Line
@@ -76,7 +76,7 @@ class Offer:
 
     @cached_property
     def _written(self) -> list[tuple[str, str]]:
-        return [*_names_of_files(self._load(Line(RATE), ()))]
+        return [*names_of_files(self._load(Line(RATE), ()))]
 
     def graph(self, line: Line, session: str) -> Graph:
         """The graph for a client. Raises ConfigError."""
@@ -159,17 +159,6 @@ def _format(processor: Processor) -> AudioFormat:
         return processor.audio_out(AudioFormat())
     except (PipelineError, OSError):
         return AudioFormat()
-
-
-def _names_of_files(graph: Graph) -> Iterator[tuple[str, str]]:
-    """The settings that name files to be written, and what these are called in a folder of theirs:
-    by their names, or where two have the same, by the nodes'.
-    """
-    written = graph.files_written()
-    names = Counter(file.name for file in written)
-    for file, [(node, setting), *_] in written.items():
-        name = file.name if names[file.name] == 1 else f"{node.name}-{file.name}"
-        yield f"{node.name}.{setting}", name
 
 
 def _candidates(graph: Graph) -> Iterator[tuple[str, Device]]:

@@ -1,4 +1,14 @@
-from pipeline import AudioFrame, ConfigError, Finding, Place, ProcessorFailure, SettingError
+import pytest
+
+from pipeline import (
+    AudioFrame,
+    ConfigError,
+    Finding,
+    PipelineError,
+    Place,
+    ProcessorFailure,
+    SettingError,
+)
 from pipeline.errors import did_you_mean
 
 
@@ -27,6 +37,27 @@ def test_a_failure_on_purpose_needs_no_class_name() -> None:
 
 def test_an_exception_without_words_is_named() -> None:
     assert str(ProcessorFailure("a", KeyError())) == 'processor "a" failed: KeyError'
+
+
+class Busy(PipelineError):
+    passing = True
+
+
+@pytest.mark.parametrize(
+    ("cause", "passing"),
+    [
+        (Busy("try again"), True),
+        (ConnectionResetError(), True),
+        (TimeoutError(), True),
+        (SettingError("there is no file x"), False),
+        (FileNotFoundError(), False),
+        (ValueError(), False),
+    ],
+)
+def test_a_failure_says_whether_another_attempt_may_succeed(
+    cause: Exception, passing: bool
+) -> None:
+    assert ProcessorFailure("a", cause).passing is passing
 
 
 def test_did_you_mean() -> None:

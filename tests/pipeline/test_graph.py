@@ -16,6 +16,7 @@ from pipeline import (
     Graph,
     Inbox,
     InboxSettings,
+    InputPath,
     Outbox,
     OutputPath,
     Processor,
@@ -384,3 +385,18 @@ def test_the_files_that_it_would_write(tmp_path: Path) -> None:
         tmp_path / "1.wav": [("one", "path")],
         tmp_path / "2.txt": [("one", "extra.file")],
     }
+
+
+class Player(Source):
+    def __init__(self, path: InputPath) -> None:
+        self.path = path
+
+    async def frames(self) -> AsyncIterator[AudioFrame]:
+        return
+        yield
+
+
+def test_the_files_that_it_would_read(tmp_path: Path) -> None:
+    processors = {"play": Player(str(tmp_path / "1.wav")), "one": File(str(tmp_path / "2.wav"))}
+    [(path, [(node, setting)])] = Graph(processors, ["play -> one"]).files_read().items()
+    assert (path, node.name, setting) == (tmp_path / "1.wav", "play", "path")

@@ -1,0 +1,153 @@
+"""`pipeline batch`, from its options to its exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import ConfigError, Finding
+from processors.batch.display import Display
+from processors.batch.job import Job
+from processors.batch.outcome import Outcome
+from processors.batch.plan import Plan, find_files, make_plan
+from processors.batch.processes import execute_in_process
+from processors.batch.results import Results, is_done, write_table
+from processors.batch.schedule import Execute, Policy, Schedule
+
+DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 128
+TO_A_CORE = 4
+"""Runs at a time where nothing else limits them: mostly they wait."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; see there."""
+
+    inputs: Sequence[str]
+    input_node: str | None = None
+    overrides: Sequence[str] = ()
+    realtime: bool = False
+    workers: int | None = None
+    retries: int = 2
+    longest_s: float = 3600.0
+    folder: Path = Path("runs/batch")
+    results: Path | None = None
+    table: Path | None = None
+    again: bool = False
+    on: str | None = None
+    address: str | None = None
+
+
+def run_batch(config: str, options: Options) -> int:
+    """Run a configuration for every file; the exit status."""
+    console = Console(stderr=True, highlight=False)
+    results = Results(options.results or options.folder / "results.jsonl")
+    try:
+        files = find_files(options.inputs)
+        before = results.read()
+        plan = make_plan(
+            config,
+            files,
+            folder=options.folder,
+            input_node=options.input_node,
+            overrides=options.overrides,
+            realtime=options.realtime,
+        )
+    except ConfigError as error:
+        return _refuse(error.findings, console)
+    if any(finding.severity == "error" for finding in plan.findings):
+        return _refuse(plan.findings, console)
+    known = {} if options.again else {outcome.file: outcome for outcome in before}
+    jobs = [job for job in plan.jobs if job.file not in known or not is_done(job, known[job.file])]
+    try:
+        wanted = {job.file for job in jobs}
+        results.keep(outcome for outcome in before if outcome.file not in wanted)
+        stopped_by = _run(jobs, plan, options, results, console)
+        if options.table is not None:
+            write_table(options.table, _of_batch(plan, results))
+    except OSError as error:
+        message = f"cannot write {error.filename or results.path}: {error.strerror}"
+        return _refuse([Finding("results", message)], console)
+    if stopped_by is not None:
+        return STOPPED + stopped_by
+    failed = any(outcome.status == "failed" for outcome in _of_batch(plan, results))
+    return FAILED if failed else DONE
+
+
+def _of_batch(plan: Plan, results: Results) -> list[Outcome]:
+    """In the order of the files."""
+    found = {outcome.file: outcome for outcome in results.read()}
+    return [found[job.file] for job in plan.jobs if job.file in found]
+
+
+def _run(
+    jobs: list[Job], plan: Plan, options: Options, results: Results, console: Console
+) -> int | None:
+    """Run what is left to do; the signal that stopped it, if one did."""
+    at_once = _at_once(plan, options)
+    with results.appending() as append:
+        display = Display(len(jobs), append, console)
+        if done := len(plan.jobs) - len(jobs):
+            display.note(f"{done} of {len(plan.jobs)} are done already: see {results.path}")
+        if not jobs:
+            return None
+        files = "file" if len(jobs) == 1 else "files"
+        display.note(f"{len(jobs)} {files}, {min(at_once, len(jobs))} at a time")
+        policy = Policy(at_once, options.retries, options.longest_s)
+        stopped_by = anyio.run(_execute, jobs, options, policy, display)
+    display.summarize(_of_batch(plan, results))
+    display.note(f"results: {results.path}")
+    return stopped_by
+
+
+def _at_once(plan: Plan, options: Options) -> int:
+    """Runs at a time; on every machine together, no more sessions than the Live API allows."""
+    wanted = options.workers
+    if wanted is None and options.on is None:
+        wanted = TO_A_CORE * (os.cpu_count() or 1)
+    return min(n for n in (wanted, plan.sessions, len(plan.jobs)) if n is not None)
+
+
+async def _execute(
+    jobs: list[Job], options: Options, policy: Policy, display: Display
+) -> int | None:
+    stopped_by: list[int] = []
+    async with _executor(options) as execute:
+        schedule = Schedule(jobs, execute, policy, display)
+        with display.shown():
+            async with anyio.create_task_group() as group:
+                group.start_soon(_obey_signals, schedule, display, stopped_by)
+                await schedule.run()
+                group.cancel_scope.cancel()
+    return stopped_by[-1] if stopped_by else None
+
+
+@asynccontextmanager
+async def _executor(options: Options) -> AsyncIterator[Execute]:
+    yield execute_in_process
+
+
+async def _obey_signals(schedule: Schedule, display: Display, stopped_by: list[int]) -> None:
+    """The first signal lets the files under way come to their end, the second stops."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            stopped_by.append(number)
+            if len(stopped_by) == 1:
+                display.note("finishing the files under way; once more to stop at once")
+                schedule.finish()
+            else:
+                schedule.cancel()
+
+
+def _refuse(findings: Sequence[Finding], console: Console) -> int:
+    for finding in findings:
+        console.print(Text(str(finding)), soft_wrap=True)
+    return WRONG_INPUT

@@ -1,0 +1,153 @@
+"""`pipeline batch` as a process: what it leaves behind, however it ends."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batch_bench import CODED, HELLO, TALK, config, write
+from click.testing import CliRunner
+
+from processors.batch.command import batch
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "pipeline", "batch", "talk.yaml", *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    try:
+        _, said = process.communicate(timeout=40)
+    finally:
+        process.kill()
+    assert "Traceback" not in said
+    return said
+
+
+def results() -> dict[str, dict[str, Any]]:
+    text = Path("runs/batch/results.jsonl").read_text()
+    return {row["file"]: row for row in map(json.loads, text.splitlines())}
+
+
+def until(what: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_batch_and_what_is_done_the_second_time(folder: Path) -> None:
+    config(folder)
+    write(folder, one=HELLO, two="Hello!")
+    process = start("*.txt", "--csv", "table.csv")
+    said = finish(process)
+    assert process.returncode == 0, said
+    assert "2 files, 2 at a time\n" in said
+    assert "done    2 of 2" in said
+    assert results()["one.txt"]["turns"] == 3
+    with open("table.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["one.txt", "two.txt"]
+    assert "Ada" in rows[0]["model"]
+    assert Path("runs/batch/two/words.jsonl").is_file()
+
+    write(folder, two="Goodbye!", three="What is 12 times 12?")
+    before = results()["one.txt"]
+    said = finish(start("--inputs", "*.txt"))
+    assert "1 of 3 are done already" in said
+    assert "2 files" in said
+    assert results()["one.txt"] == before
+    assert "144" in results()["three.txt"]["transcript"][1]["text"]
+    assert results()["two.txt"]["transcript"][0]["text"] == "Goodbye!"
+
+
+def test_a_killed_worker_costs_no_other_file_and_its_own_is_tried_again(folder: Path) -> None:
+    config(folder, CODED)
+    write(folder, a="fine", b="once die", c="die", d="break")
+    process = start("*.txt", "--retries", "1")
+    said = finish(process)
+    assert process.returncode == 1
+    assert {name: (row["status"], row["attempts"]) for name, row in results().items()} == {
+        "a.txt": ("done", 1),
+        "b.txt": ("done", 2),
+        "c.txt": ("failed", 2),
+        "d.txt": ("failed", 1),
+    }
+    assert "b.txt: the process of the run was killed by signal 9; runs/batch/b/run.log" in said
+    assert "failed: d.txt: " in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_batch_that_is_killed_leaves_no_process_and_goes_on_where_it_was(folder: Path) -> None:
+    config(folder, CODED)
+    write(folder, a="fine", b="once hang", c="fine")
+    process = start("*.txt", "--workers", "1")
+    mark = folder / "mark"
+    until(lambda: mark.exists() and mark.read_text())
+    process.kill()
+    finish(process)
+    until(lambda: not is_running(int(mark.read_text())))
+    assert list(results()) == ["a.txt"]
+    said = finish(start("*.txt"))
+    assert "1 of 3 are done already" in said
+    assert {row["status"] for row in results().values()} == {"done"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_the_first_signal_finishes_and_the_second_stops(folder: Path) -> None:
+    config(folder, CODED)
+    write(folder, a="hang", b="fine")
+    process = start("*.txt", "--workers", "1")
+    until(lambda: (folder / "mark").exists() and (folder / "mark").read_text())
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    assert "1 at a time" in process.stderr.readline()
+    assert "finishing the files under way" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    assert process.returncode == 130
+    assert results() == {}
+
+
+def refused(*arguments: str) -> str:
+    result = CliRunner().invoke(batch, ["talk.yaml", *arguments])
+    assert result.exit_code == 2, result.stderr
+    return result.stderr
+
+
+def test_what_is_wrong_is_said_before_anything_runs(folder: Path) -> None:
+    config(folder, TALK.replace("modality: text", "modality: txt"))
+    write(folder, a="Hello!")
+    assert "which files? --inputs 'recordings/*.wav'" in refused()
+    assert "error[wrong-setting]" in refused("a.txt")
+    assert "b.txt is no file, and no pattern of any" in refused("b.txt")
+    config(folder)
+    assert "unknown-node" in refused("a.txt", "--set", "nobody.x=1")
+    assert "--input-node" in refused("a.txt", "--input-node", "gemini")
+    assert "has no results in it" in refused("a.txt", "--results", "talk.yaml")
+    (folder / "file").touch()
+    assert "file" in refused("a.txt", "--results", "file/r.jsonl")
+    assert not Path("runs").exists()

@@ -58,6 +58,14 @@ class Setting(NamedTuple):
         return _extra(self.annotation).get("relative_to") == "working directory"
 
 
+LONGEST_SHOWN = 60
+
+
+def shortened(text: str) -> str:
+    """A text that a message can show."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
 class Problem(NamedTuple):
     """A value that does not fit: the path to it from the top of the settings."""
 
@@ -132,12 +140,11 @@ def convert_value(annotation: Any, value: Any, name: str) -> tuple[Any, Problem 
         found = _look_up(value, path[1:])
         if message.startswith("Invalid enum value"):
             hint = did_you_mean(str(found), _choices(annotation, path[1:]))
-            return None, Problem(
-                path, "wrong-setting", f"{_dotted(path)}: {found!r} is none of its values", hint
-            )
+            text = f"{_dotted(path)}: {shortened(repr(found))} is none of its values"
+            return None, Problem(path, "wrong-setting", text, hint)
         text = (message[0].lower() + message[1:]).replace("`", "")
         if isinstance(found, str | int | float | bool):
-            text = f"{text.partition(', got ')[0]}, got {found!r}"
+            text = f"{text.partition(', got ')[0]}, got {shortened(repr(found))}"
         return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {text}")
 
 

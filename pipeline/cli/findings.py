@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LONGEST = 160
 """Columns that are shown of a line; of one that is longer, those around what is meant."""
 INDENT = "    "
+MOST = 100
+"""Findings that are shown to people."""
 COLOURS = {"error": "red", "warning": "yellow"}
 PRIVATE = {"env-file"}
 """Codes of what is found in lines that hold secrets, which are not shown."""
@@ -24,19 +26,27 @@ PRIVATE = {"env-file"}
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
     """Each finding, the line that it is about, and a mark under its column."""
-    for finding, excerpt in with_excerpts(findings):
+    for finding, excerpt in with_excerpts(findings[:MOST]):
         colour = COLOURS[finding.severity]
         lines = zip((_plain(str(finding)), *excerpt), (colour, "", colour), strict=False)
         for line, style in lines:
             console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    if more := _more(findings):
+        console.print(more)
 
 
 def as_text(findings: Sequence[Finding]) -> str:
     """The same without colours."""
-    shown = with_excerpts(findings)
-    return "".join(
+    shown = with_excerpts(findings[:MOST])
+    text = "".join(
         f"{line}\n" for finding, excerpt in shown for line in (_plain(str(finding)), *excerpt)
     )
+    more = _more(findings)
+    return f"{text}{more}\n" if more else text
+
+
+def _more(findings: Sequence[Finding]) -> str:
+    return f"... and {len(findings) - MOST} more" if len(findings) > MOST else ""
 
 
 def as_json(findings: Sequence[Finding], checked: Sequence[str], skipped: Sequence[str]) -> str:

@@ -10,15 +10,18 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline.errors import ConfigError, Finding, Place
-from pipeline.settings import FromVariable
+from pipeline.settings import FromVariable, shortened
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value from the top of a document."""
 
-MOST_VALUES = 100_000
+MOST_VALUES = 20_000
 """Values in one document, aliases counted each time: a bound against alias bombs."""
 
 DEEPEST = 50
+
+LONGEST_NUMBER = 100
+"""Characters. Python converts no longer integers to text than of 4,300 digits."""
 
 HINTS = {
     "${": 'within {} or [] write "${NAME}", in quotation marks',
@@ -32,7 +35,8 @@ PARAMETERS = "parameters"
 SUFFIXES = (".yaml", ".yml")
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _VARIABLE = re.compile(
     r"\$\$|\$\{(?:(?P<name>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\}|(?P<bad>[^}]*\}?))"
 )
@@ -43,6 +47,30 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
+
+
+class _TooMuch(yaml.MarkedYAMLError):
+    """A text that is valid, but larger or deeper than any configuration."""
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]
+    """Gives up where it is too deep: libyaml's parser recurses in C, and crashes at 50,000."""
+
+    _depth = 0
+    _nodes = 0
+
+    def descend_resolver(self, parent: Any, index: Any) -> None:
+        """Called before each node is composed."""
+        self._depth += 1
+        self._nodes += 1
+        if self._depth > DEEPEST + 1:
+            raise _TooMuch(problem="it is nested too deeply", problem_mark=parent.start_mark)
+        if self._nodes > 2 * MOST_VALUES:  # keys are nodes, too
+            raise _TooMuch(problem="it has too many values", problem_mark=parent.start_mark)
+
+    def ascend_resolver(self) -> None:
+        """Called after each node."""
+        self._depth -= 1
 
 
 class Given(NamedTuple):
@@ -175,6 +203,9 @@ class Document:
     def _compose(self, text: str) -> yaml.Node | None:
         try:
             return yaml.compose(text, Loader=_Loader)
+        except _TooMuch as error:
+            problem = Finding("yaml", error.problem, self._at(error.problem_mark))
+            raise ConfigError([problem]) from None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = self._at(mark) if mark else Place(self.file, 1, 1)
@@ -259,12 +290,18 @@ class Document:
             return FromVariable(
                 _VARIABLE.sub(lambda found: self._substitute(found, node, path), node.value)
             )
-        try:
-            return self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            what = getattr(error, "problem", None) or error
-            self._error(node, path, "yaml", f"not a valid value: {what}")
-            return None
+        if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+            what = f"a number of more than {LONGEST_NUMBER} characters"
+        else:
+            try:
+                value = self._constructor.construct_object(node)
+                if value == value:
+                    return value
+                what = "not a number"
+            except (yaml.YAMLError, ValueError, OverflowError) as error:
+                what = getattr(error, "problem", None) or str(error)
+        self._error(node, path, "yaml", f"not a valid value: {what}")
+        return None
 
     def _parameter(self, name: str, default: str | None, path: Path, *, inside: bool) -> Any:
         """The value of a parameter; `inside` a text, it brings no place with it."""
@@ -289,7 +326,8 @@ class Document:
         name, default = found["name"], found["default"]
         if name is None:
             hint = "write ${NAME} or ${NAME:-default}"
-            self._error(node, path, "variable", f"cannot read {found[0]!r}", hint)
+            what = f"cannot read {shortened(repr(found[0]))}"
+            self._error(node, path, "variable", what, hint)
             return ""
         if name in self.parameters:
             value = self._parameter(name, default, path, inside=True)

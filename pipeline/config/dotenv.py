@@ -54,7 +54,7 @@ def read_env(path: str | Path) -> dict[str, str]:
 def _plain(value: str) -> str:
     quoted = _QUOTED.fullmatch(value)
     if quoted is None:
-        return re.split(r"(?:^|\s+)#", value, maxsplit=1)[0].strip()
+        return re.split(r"(?:^|\s)#", value, maxsplit=1)[0].strip()
     if quoted["text"] is None:
         return quoted["raw"]
     return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), quoted["text"])

@@ -274,7 +274,9 @@ class Reading:
     def _read_flow(
         self, document: Document, section: Section, flow: list[Any], names: dict[str, Ends | None]
     ) -> Ends | None:
-        is_part = bool(section.prefix) or PARAMETERS in (document.data or {})
+        is_part = bool(section.prefix) or (
+            isinstance(document.data, dict) and PARAMETERS in document.data
+        )
         open_ends = {end for end in (INPUT, OUTPUT) if is_part and end not in names}
         known = dict(names)
         for full in self.entries:  # also those within its fragments

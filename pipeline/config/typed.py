@@ -13,6 +13,9 @@ from pipeline.settings import convert_value
 
 T = TypeVar("T")
 
+LARGEST_BYTES = 4 * 2**20
+"""Of a file that somebody writes by hand: far more than a configuration can be."""
+
 
 def read_yaml(
     path: str | Path, kind: type[T], *, variables: Mapping[str, str] | None = None
@@ -39,9 +42,13 @@ def read_yaml(
 
 
 def read_text(path: str | Path) -> str:
-    """A file's text. Raises ConfigError if there is none."""
+    """A file's text. Raises ConfigError if there is none, or too much of it."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as file:
+            data = file.read(LARGEST_BYTES + 1)
+        if len(data) <= LARGEST_BYTES:
+            return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        message = f"{path} is larger than {LARGEST_BYTES >> 20} MiB"
     except UnicodeDecodeError:
         message = f"{path} is not UTF-8 text"
     except OSError as error:

@@ -30,7 +30,9 @@ def mix(samples: Samples, channels: int) -> Samples:
 
 def from_float(samples: NDArray[np.float32]) -> Samples:
     """Floats in -1..1 as int16; what is outside is clipped, never wrapped; NaN is silence."""
-    return to_int16(np.nan_to_num(samples * np.float32(32768), copy=False))
+    with np.errstate(over="ignore", invalid="ignore"):  # too large for a float is loud, too
+        scaled = samples * np.float32(32768)
+    return to_int16(np.nan_to_num(scaled, copy=False))
 
 
 def to_int16(samples: NDArray[np.floating]) -> Samples:

@@ -10,6 +10,8 @@ from processors.audio.codecs import WIDTH, Encoding, decode
 from processors.audio.pcm import Samples, silence
 
 LONGEST_HEADER = 64 * 1024
+MOST_CHUNKS = 100
+"""In front of the sound; a header is read again whenever more of it has come."""
 LONGEST_RATE = 384_000
 MOST_CHANNELS = 32
 EXTENSIBLE = 0xFFFE
@@ -144,7 +146,7 @@ def read_header(data: bytes | bytearray) -> tuple[Layout, int, int | None] | Non
             "it does not begin with a WAV header; of samples without one, give the `rate`"
         )
     layout: Layout | None = None
-    position = 12
+    position, chunks = 12, 0
     while len(data) >= position + 8:
         name, size = bytes(data[position : position + 4]), _number(data, position + 4, 4)
         position += 8
@@ -152,7 +154,8 @@ def read_header(data: bytes | bytearray) -> tuple[Layout, int, int | None] | Non
             if layout is None:
                 raise NotSound("its WAV header does not say how the sound is encoded")
             return layout, position, size if 0 < size < UNTOLD else None
-        if position + size > LONGEST_HEADER:
+        chunks += 1
+        if position + size > LONGEST_HEADER or chunks > MOST_CHUNKS:
             raise NotSound("its WAV header does not end")
         if name == b"fmt " and len(data) >= position + size:
             layout = _layout(bytes(data[position : position + size]))

@@ -16,7 +16,13 @@ from pipeline import AudioFormat, AudioFrame, InputPath, SettingError, Source
 from processors.audio.codecs import Encoding
 from processors.audio.pace import Pace
 from processors.audio.pcm import Samples, from_float
-from processors.audio.pcm_reader import PcmReader, layout_of, read_blocks
+from processors.audio.pcm_reader import (
+    LONGEST_RATE,
+    MOST_CHANNELS,
+    PcmReader,
+    layout_of,
+    read_blocks,
+)
 from processors.threads import Followed, follow
 
 READ_SECONDS = 1
@@ -136,6 +142,9 @@ class AudioSource(Source):
             raise SettingError(f"there is no file {self.path}", setting="path")
         try:
             with soundfile.SoundFile(str(self.path), **self._raw) as file:
+                rate, channels = file.samplerate, file.channels
+                if not (0 < channels <= MOST_CHANNELS and 0 < rate <= LONGEST_RATE):
+                    raise RuntimeError(f"it says {channels} channels at {rate} Hz")
                 return file
         except (soundfile.SoundFileError, RuntimeError) as error:
             reason = str(error).rpartition(": ")[2].rstrip(".")

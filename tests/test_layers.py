@@ -76,6 +76,7 @@ LIVE_API = [
     {"capabilities", "session"},
     {"input", "intake"},
     {"handles", "limit", "tools", "backends", "recording"},
+    {"closing"},
     {"handle_keeper", "connection"},
     {"link"},
     {"frame_types"},

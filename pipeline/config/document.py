@@ -204,7 +204,7 @@ class Document:
         try:
             return yaml.compose(text, Loader=_Loader)
         except _TooMuch as error:
-            problem = Finding("yaml", error.problem, self._at(error.problem_mark))
+            problem = Finding("yaml", str(error.problem), self._at(error.problem_mark))
             raise ConfigError([problem]) from None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark

@@ -23,6 +23,7 @@ from websockets.exceptions import (
 
 from pipeline import PipelineError
 from processors.live_api.backends import Backend
+from processors.live_api.closing import CLOSE_WITHIN_S, EndsInTime
 from processors.live_api.endings import NO_CLOSE_FRAME
 from processors.live_api.messages import ServerMessage, decode_server
 from processors.live_api.recording import Side
@@ -33,7 +34,6 @@ TOO_BIG = 1009
 UNREAD_FRAMES = 4096
 PING_INTERVAL_S, PONG_WITHIN_S = 20, 60
 """Pongs of this service come up to 30 s late, which is no reason to hang up."""
-CLOSE_WITHIN_S = 2
 SEND_WITHIN_S = 60
 """A peer that reads nothing for so long is lost."""
 PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -57,6 +57,10 @@ class ConnectError(LiveApiError):
     def __init__(self, message: str, *, passing: bool, answered: bool = False) -> None:
         self.answered = answered
         super().__init__(message, passing=passing)
+
+
+class _Connection(EndsInTime, ClientConnection):
+    """The client's."""
 
 
 class _Connect(connect):
@@ -88,6 +92,7 @@ async def open_connection(
     try:
         socket = await _Connect(
             backend.url,
+            create_connection=_Connection,
             additional_headers=dict(backend.headers),
             proxy=None if host in LOOPBACK else True,
             compression=None,

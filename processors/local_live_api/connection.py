@@ -7,6 +7,7 @@ import re
 import anyio
 from websockets.asyncio.server import ServerConnection
 
+from processors.live_api.closing import EndsInTime
 from processors.local_live_api.endpoint import Endpoint
 
 LARGEST_REQUEST = 1 << 20
@@ -14,7 +15,7 @@ _LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d+)[ \t]*\r?$")
 _BODY_HEADERS = re.compile(rb"(?im)^(?:content-length|transfer-encoding|expect):.*\r\n")
 
 
-class Connection(ServerConnection):
+class Connection(EndsInTime, ServerConnection):
     """Gives `process_request` the body of a POST in `posted`; websockets itself reads GET only.
 
     A POST is held until it is complete, and passed on as a GET without a body.

@@ -135,15 +135,19 @@ def test_a_device_without_end_is_no_configuration() -> None:
 
 # --- files of other kinds ---
 
+KEYS = st.sampled_from(
+    [
+        *("turns", "faults", "setup", "expect", "then", "say", "call", "close", "do", "at_s"),
+        *("chance", "code", "reason", "for_s", "delay_ms", "seed", "event", "at", "connection"),
+        *("url", "message", "raw", "by", "args", "answer"),
+    ]
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                "turns faults setup expect then say call close do at_s chance code reason for_s "
-                "delay_ms seed event at connection url message raw by args answer".split()
-            ),
+            KEYS,
             inner,
             max_size=4,
         )

@@ -1,8 +1,11 @@
 """Opening connections, reading their frames, and keeping secrets."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import logging
+import re
 import socket as sockets
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +17,7 @@ import anyio.lowlevel
 import google.auth
 import google.auth.exceptions
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from live_bench import (
     DONE,
     HELLO,
@@ -29,6 +33,7 @@ from live_bench import (
 )
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from pipeline import (
@@ -40,7 +45,8 @@ from pipeline import (
     Usage,
 )
 from pipeline.testing import VirtualTimeLoop
-from processors.live_api.backends import TOKEN_PATH, gemini_api
+from processors.live_api.backends import TOKEN_PATH, Backend, gemini_api
+from processors.live_api.connection import End, how_it_ended, open_connection
 from processors.live_api.recording import Closed, Opened, read_recording
 from processors.live_api.settings import Reconnect, ResumptionSettings
 from processors.live_api.transport import LiveApi
@@ -53,6 +59,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 KEY = "AIza-this-is-a-secret"
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 # --- frames ---
@@ -503,3 +510,30 @@ async def test_a_recorded_conversation_can_be_played_again(tmp_path: Path) -> No
         again, _ = await run(User(TextFrame("What is 2 times 7?")), live)
         assert server.findings == server.left_over() == []
     assert lines(again) == lines(first)
+
+
+async def test_a_peer_that_never_hangs_up_does_not_hold_the_connection() -> None:
+    async def say_goodbye(stream: SocketStream) -> None:
+        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", await stream.receive())
+        assert key is not None
+        accept = base64.b64encode(hashlib.sha1(key[1] + WEBSOCKET_GUID).digest())
+        await stream.send(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n\x88\x02\x03\xf3" % accept
+        )
+        async with stream:
+            await anyio.sleep(3600)
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(listener.serve, say_goodbye)
+        url = f"ws://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/"
+        began = anyio.current_time()
+        async with open_connection(Backend(url, {}, "m")) as socket:
+            with pytest.raises(ConnectionClosed) as raised:
+                await socket.recv()
+        assert how_it_ended(raised.value) == End(1011, "", "server")
+        assert anyio.current_time() - began < 10
+        group.cancel_scope.cancel()

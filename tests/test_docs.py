@@ -158,8 +158,9 @@ def test_commands_exist() -> None:
                 assert command is not None
                 options = {option for parameter in command.params for option in parameter.opts}
                 for word in words[2:]:
-                    named = not Path(word).suffix or "=" in word  # a processor, a setting
-                    assert word in options or named or (ROOT / word).is_file()
+                    file = Path(word).suffix in {".md", ".py", ".yaml"} and "=" not in word
+                    assert not file or (ROOT / word).is_file(), word
+                    assert not word.startswith("-") or word in options, word
                 command.make_context(words[1], words[2:])
             elif words[:2] == ["python", "-m"]:
                 assert importlib.util.find_spec(words[2]) is not None

@@ -31,12 +31,7 @@ from processors.live_api.messages import (
     ServerContent,
     ServerMessage,
 )
-from processors.live_api.parts import (
-    read_activity,
-    read_audio,
-    read_grounding,
-    read_shown,
-)
+from processors.live_api.parts import read_activity, read_audio, read_grounding, read_shown
 from processors.live_api.utterance import Utterance
 
 IN_PROGRESS = "IN_PROGRESS"
@@ -64,6 +59,8 @@ class Dialogue:
     """Whether the user's words come as transcripts, so that it is worth waiting for them."""
 
     _gated: bool = False
+    _answered: bool = False
+    """Whether a turn has begun since the gate heard speech begin, and speech has not cut it."""
     _cut: bool = False
     _more: bool = False
     _echo: bool = False
@@ -100,7 +97,7 @@ class Dialogue:
     def speech_started(self, pts: int) -> None:
         """The gate heard speech begin."""
         self._gated = self.speaking = True
-        self._echo = False
+        self._echo = self._answered = False
         if not self._user or self._user[-1].answered:
             self._user.append(Utterance(Speaker.USER, pts, pts))
 
@@ -109,7 +106,7 @@ class Dialogue:
         self.speaking = False
         if self._user:
             self._user[-1].end = pts
-        if not (self._user and self._user[-1].answered):
+        if not self._answered:
             self._asked_at = pts
             self.asked = True
             self._expect_answer()
@@ -258,6 +255,7 @@ class Dialogue:
         self.turn = self._last_turn = self.new_turn()
         self._cut = self._echo = self._told = self.asked = False
         self.unanswered = max(0, self.unanswered - 1)
+        self._answered = True
         if self._user:
             self._user[-1].answered = True
         yield TurnStarted(self._asked_at, pts=now, turn=self.turn)
@@ -333,6 +331,7 @@ class Dialogue:
         playing = self.playhead > now
         turn = self.turn or (self._last_turn if playing else 0)
         again, self._cut = self._cut, True
+        self._answered = self._answered and not self.speaking
         if not turn or again:
             return  # nothing was being said: some models send it out of nowhere
         if self._model is not None:

@@ -994,3 +994,29 @@ def test_stopping_an_older_turn_changes_nothing(talk: Talk) -> None:
     talk.audio(500, after=600)
     talk.dialogue.silenced(1, talk.now * MS)
     assert talk.dialogue.playhead == 1100 * MS
+
+
+def test_a_service_that_hears_pauses_where_the_gate_hears_none_owes_no_answer_afterwards(
+    talk: Talk,
+) -> None:
+    """It answers within the utterance, is talked over, and answers the rest before its end is
+    told."""
+    talk.dialogue.speech_started(0)
+    talk.content(outputTranscription={"text": "What"}, after=1000)
+    talk.audio(100)
+    talk.content(interrupted=True, turnComplete=True, after=400)
+    talk.content(outputTranscription={"text": "Porto?"}, after=900)
+    talk.audio(100)
+    talk.dialogue.speech_ended(2000 * MS)
+    assert not talk.dialogue.asked
+    talk.content(turnComplete=True, after=200)
+    assert not talk.dialogue.busy
+
+
+def test_what_is_said_on_after_an_answer_that_it_cut_is_to_be_answered(talk: Talk) -> None:
+    talk.dialogue.speech_started(0)
+    talk.audio(100, after=1000)
+    talk.content(interrupted=True, turnComplete=True, after=400)
+    talk.dialogue.speech_ended(2000 * MS)
+    assert talk.dialogue.asked
+    assert talk.dialogue.busy

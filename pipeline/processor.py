@@ -80,6 +80,10 @@ class Context(Protocol):
     def log(self) -> logging.Logger:
         """For what a person should know while it runs."""
 
+    @property
+    def finishing(self) -> bool:
+        """Whether the sources were told to end, as by Ctrl-C: what is under way comes to its end."""
+
     def now(self) -> int:
         """Nanoseconds since the run began: the clock that media times are on."""
 

@@ -5,17 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+import anyio
+
 from pipeline.runtime.observer import Observed
 from pipeline.runtime.wiring import Station, Wiring
 
 
 class RunContext:
-    """What `Processor.context` is while a graph runs. now: the run's clock."""
+    """What `Processor.context` is while a graph runs.
 
-    __slots__ = ("_observed", "_station", "_wiring", "log", "name", "now")
+    now: the run's clock. finish: is set when the sources are told to end.
+    """
+
+    __slots__ = ("_finish", "_observed", "_station", "_wiring", "log", "name", "now")
 
     def __init__(
-        self, station: Station, wiring: Wiring, observed: Observed, now: Callable[[], int]
+        self,
+        station: Station,
+        wiring: Wiring,
+        observed: Observed,
+        now: Callable[[], int],
+        finish: anyio.Event,
     ) -> None:
         self.name = station.name
         self.log = logging.getLogger(f"pipeline.{station.name}")
@@ -23,6 +33,11 @@ class RunContext:
         self._station = station
         self._wiring = wiring
         self._observed = observed
+        self._finish = finish
+
+    @property
+    def finishing(self) -> bool:
+        return self._finish.is_set()
 
     def new_turn(self) -> int:
         wiring, station = self._wiring, self._station

@@ -163,7 +163,9 @@ class Run:
         if any(station.policy.do == "restart" for station in stations):
             keepers = await stack.enter_async_context(anyio.create_task_group())
         for station in reversed(stations):
-            station.processor.context = RunContext(station, self.wiring, self.observed, self.now)
+            station.processor.context = RunContext(
+                station, self.wiring, self.observed, self.now, self._sources_end
+            )
             if keepers is not None and station.policy.do == "restart":
                 lives[station.name] = life = Lives(station.policy)
                 stack.push_async_callback(life.end)

@@ -339,7 +339,9 @@ class Conversation:
             if session.unconfirmed < unconfirmed:
                 self._patience.renew(self._context.now())
             unconfirmed = session.unconfirmed
-            patience = (self._patience.ends(dialogue.playhead) - self._context.now()) / SECOND
+            soon = self._context.finishing and not (dialogue.surely_busy or self._typed)
+            ends = self._patience.ends(dialogue.playhead, soon=soon)
+            patience = (ends - self._context.now()) / SECOND
             if dialogue.pending and self._inbox.count_givers(ToolResult) and not self._tools_ended:
                 patience = max(patience, TOOL_SECONDS)
             if not session.ready:  # the link has a limit of its own
@@ -350,7 +352,8 @@ class Conversation:
                 silent = f"no sign of the service for {self._options.patience_s:g} s"
                 if self._typed:
                     raise LiveApiError(f"{silent}: {len(self._typed)} typed lines were never sent")
-                self._context.log.warning("%s: leaving", silent)
+                if not soon:
+                    self._context.log.warning("%s: leaving", silent)
                 return
 
 

@@ -7,6 +7,10 @@ from pipeline import SECOND, Frame, SessionEvent
 BEGINNINGS = ("started", "resumed", "restarted")
 
 
+SOON = 3 * SECOND
+"""For an answer that may be due or not, when somebody waits for the end."""
+
+
 class Patience:
     """Counts from the last sign of life; times are nanoseconds on the run's clock.
 
@@ -30,6 +34,10 @@ class Patience:
             self._alive_at = now
         self._moving = kind == "go-away" or (self._moving and kind not in BEGINNINGS)
 
-    def ends(self, playhead: int) -> int:
-        """When it is over, if the model can be heard until `playhead`."""
-        return max(self._alive_at, playhead) + self._patience
+    def ends(self, playhead: int, *, soon: bool = False) -> int:
+        """When it is over, if the model can be heard until `playhead`.
+
+        soon: nobody knows whether there is anything to wait for, and it is wanted to be short.
+        """
+        patience = min(self._patience, SOON) if soon else self._patience
+        return max(self._alive_at, playhead) + patience

@@ -1,9 +1,11 @@
 """A service that says nothing: how long the conversation waits after its input."""
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from live_bench import (
     DONE,
@@ -25,8 +27,8 @@ from live_bench import (
 )
 from websockets.exceptions import ConnectionClosed
 
-from pipeline import AudioFrame, TurnEnded
-from pipeline.testing import VirtualTimeLoop
+from pipeline import SECOND, AudioFrame, Graph, Report, Run, Source, TurnEnded
+from pipeline.testing import Collect, VirtualTimeLoop
 from processors.live_api.settings import ResumptionSettings, Stall
 from processors.live_api.transport import LiveApi
 
@@ -255,3 +257,59 @@ async def test_no_stall_while_a_tool_runs_and_none_at_all_if_switched_off() -> N
     async with service(say_nothing) as (url, _):
         frames, _ = await run(after(100, HELLO), LiveApi(url=url, stall=None))
     assert happened(frames) == ["started"]
+
+
+class Room(Source):
+    """A microphone in a silent room, which hears until the run is told to finish."""
+
+    async def frames(self) -> AsyncIterator[AudioFrame]:
+        for pts in range(0, 3600 * SECOND, SECOND // 50):
+            yield AudioFrame(np.zeros((320, 1), np.int16), 16_000, pts=pts)
+            await anyio.sleep(0.02)
+
+
+async def finish_after(seconds: float, live: LiveApi) -> tuple[Report, list[Any]]:
+    output = Collect()
+    run = Run(Graph({"mic": Room(), "live": live, "output": output}, ["mic -> live -> output"]))
+
+    async def finish() -> None:
+        await anyio.sleep(seconds)
+        run.finish()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(finish)
+        return await run.execute(), output.frames
+
+
+async def test_who_ends_a_conversation_without_a_question_does_not_wait_long(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Without a gate, nobody knows whether what was sent was speech."""
+
+    async def answer(wire: Wire) -> None:
+        await wire.set_up()
+        with suppress(ConnectionClosed):
+            while True:
+                await wire.receive()
+
+    async with service(answer) as (url, _):
+        report, _ = await finish_after(5, LiveApi(url=url))
+    assert report.completed
+    assert report.seconds == pytest.approx(8, abs=0.1)
+    assert caplog.messages == []
+
+
+async def test_an_answer_to_what_was_said_last_is_still_heard() -> None:
+    async def answer(wire: Wire) -> None:
+        await wire.set_up()
+        while "audioStreamEnd" not in (await wire.receive())["realtimeInput"]:
+            pass
+        await anyio.sleep(2.5)
+        await wire.send_audio(1)
+        await anyio.sleep(5)
+        await wire.send(DONE)
+
+    async with service(answer) as (url, _):
+        report, frames = await finish_after(5, LiveApi(url=url))
+    assert report.completed
+    assert [ended.interrupted for ended in of(TurnEnded, frames)] == [False]

@@ -22,6 +22,9 @@ from pipeline.settings import Setting, paths_within, read_settings
 if TYPE_CHECKING:
     from pipeline.graph import Edge, Graph, Node
 
+STANDARD = "-"
+"""Stands for standard input, and for standard output."""
+
 
 def check_machine(graph: Graph, *, offline: bool = False) -> list[Finding]:
     """Ask every processor whether it can run here; compare files, and formats along edges.
@@ -157,19 +160,31 @@ def _files(graph: Graph, relative_to: str) -> dict[Path, list[tuple[Node, str]]]
 
 
 def _check_files(graph: Graph) -> Iterator[Finding]:
-    """A file that is written must not be read, nor written, by anything else in the graph."""
+    """A file that is written must not be read, nor written, by anything else in the graph; and of
+    standard input each byte is read by one."""
     written = files_written(graph)
     for path, ((first, _), *others) in written.items():
         for node, name in others:
-            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-            message = f'"{node.name}" and "{first.name}" would both write {shown}'
+            message = f'"{node.name}" and "{first.name}" would both write {_shown(path)}'
             yield Finding("same-file", message, node.place_of(name))
     for path, readers in files_read(graph).items():
-        if path in written and path.name != "-":  # standard input and output are two
+        if path.name == STANDARD:
+            (first, _), *others = readers
+            for node, name in others:
+                message = f'"{node.name}" and "{first.name}" would both read standard input'
+                yield Finding("same-file", message, node.place_of(name))
+        elif path in written:
             writer, name = written[path][0]
             for node, _ in readers:
                 message = f'"{writer.name}" would overwrite {path}, which "{node.name}" reads'
                 yield Finding("same-file", message, writer.place_of(name))
+
+
+def _shown(path: Path) -> str:
+    if path.name == STANDARD:
+        return "standard output"
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _compare_formats(node: Node, incoming: list[tuple[Edge, AudioFormat]]) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ class Context(Protocol):
 
     @property
     def finishing(self) -> bool:
-        """Whether the sources were told to end, as by Ctrl-C: what is under way comes to its end."""
+        """Whether the sources were told to end, as by Ctrl-C, and the rest comes to its end."""
 
     def now(self) -> int:
         """Nanoseconds since the run began: the clock that media times are on."""

@@ -229,7 +229,8 @@ flow: [question -> gemini]
         "Put a resampler between them; the message says with which settings.",
     ),
     "same-file": Explanation(
-        "Two nodes would write one file, or one would write what another reads.",
+        "Two nodes would write one file, or one would write what another reads; or two would read\n"
+        "standard input, of which each would get some bytes.",
         """
 processors:
   typed: {use: text_source, lines: [hello]}

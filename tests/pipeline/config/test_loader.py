@@ -210,6 +210,23 @@ flow: [in -> out, in -> again]
     assert (folder / "a.wav").read_bytes() == b"precious"
 
 
+def test_standard_input_is_read_by_one_and_standard_output_written_by_one(folder: Path) -> None:
+    text = """\
+processors:
+  typed: {use: text_source, path: "-"}
+  sound: {use: audio_source, path: "-", rate: 16000}
+  gemini: {use: live_api}
+  out: {use: audio_sink, path: "-"}
+  more: {use: audio_sink, path: "-", encoding: mulaw}
+flow: [typed -> gemini, sound -> gemini -> out, gemini -> more]
+"""
+    found = [str(finding) for finding in graph_of(text, folder).check()]
+    assert found == [
+        'x.yaml:6:33: error[same-file] "more" and "out" would both write standard output',
+        'x.yaml:3:36: error[same-file] "sound" and "typed" would both read standard input',
+    ]
+
+
 def test_sounds_of_different_rates_do_not_fit_into_one_sink(folder: Path) -> None:
     text = """\
 processors:

@@ -52,6 +52,8 @@ class Capture:
 
     def callback(self, data: Any, count: int, times: Any, flags: Any) -> None:
         """What PortAudio calls; it copies, for the memory is PortAudio's, and waits for nothing."""
+        if self._ended:
+            return
         now = perf_counter_ns()
         if flags and flags.input_overflow:
             self.lost["device overrun"] += 1
@@ -69,7 +71,7 @@ class Capture:
         self._notify()
 
     def end(self) -> None:
-        """The device gives no more."""
+        """The device gives no more, or nobody wants more of it."""
         self._ended = True
         self._notify()
 

@@ -71,15 +71,19 @@ class Microphone(Source):
         self._count_losses(capture)
 
     async def frames(self) -> AsyncIterator[AudioFrame]:
-        assert self._capture is not None
+        capture = self._capture
+        assert capture is not None
         clock = CaptureClock(self._rate)
         offset = self.context.now() - perf_counter_ns()
-        while (block := await self._capture.take()) is not None:
-            self._count_losses(self._capture)
-            samples = np.frombuffer(block.data, np.int16).reshape(-1, self.channels)
-            pts = clock.place(block.heard + offset, len(samples), broken=block.broken)
-            if pts >= 0:  # it was heard when the run had begun
-                yield AudioFrame(samples, self._rate, pts=pts, born=block.heard)
+        try:
+            while (block := await capture.take()) is not None:
+                self._count_losses(capture)
+                samples = np.frombuffer(block.data, np.int16).reshape(-1, self.channels)
+                pts = clock.place(block.heard + offset, len(samples), broken=block.broken)
+                if pts >= 0:  # it was heard when the run had begun
+                    yield AudioFrame(samples, self._rate, pts=pts, born=block.heard)
+        finally:
+            capture.end()  # while the rest of the run comes to its end, nobody takes its sound
         raise PipelineError(f"{self._found} gives no more sound: has it been unplugged?")
 
     def _count_losses(self, capture: Capture) -> None:

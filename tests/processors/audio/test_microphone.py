@@ -179,3 +179,21 @@ def test_a_machine_without_devices_says_so(present: Any) -> None:
     (finding,) = graph.check()
     assert finding.message == '"microphone": this machine has no input device for sound'
     assert graph.check(offline=True) == []
+
+
+async def test_what_it_hears_after_its_end_is_not_lost_but_unwanted(
+    present: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Ears):
+        async def consume(self, frame: AudioFrame) -> None:
+            await super().consume(frame)
+            if len(self.frames) == self.enough:
+                await anyio.sleep(0.5)
+
+    monkeypatch.setattr("processors.audio.microphone.BUFFER_MS", 200)
+    present(HEADSET, blocks=in_time())
+    ears = Slow(3)
+    ears.run = run = Run(Graph({"microphone": Microphone(), "ears": ears}, ["microphone -> ears"]))
+    report = await run.execute()
+    assert report.drops == {}
+    assert caplog.messages == []

@@ -64,8 +64,8 @@ class LoudSpeaker(Duplex):
       `none` plays in real time without one, unheard.
     rate: sample rate in Hz; left out, the device's own.
     channels: left out, two where the device has them.
-    latency_ms: the device's own delay; left out, the lowest that it offers. A higher one helps
-      where the sound stutters.
+    latency_ms: the device's own delay, as near to this as it offers. A higher one helps where the
+      sound stutters, a lower one makes answers and interruptions heard a little sooner.
     buffer_s: seconds of sound that wait here at most to be played.
     prebuffer_ms: sound that it waits for before it begins, so that a little lateness is not heard.
     on_speech: what to do when a `vad_gate` that is wired to it hears the user speak: `ignore` it,
@@ -82,7 +82,7 @@ class LoudSpeaker(Duplex):
         device: int | str | None = None,
         rate: Annotated[int, Meta(ge=8000, le=384_000)] | None = None,
         channels: Annotated[int, Meta(ge=1, le=2)] | None = None,
-        latency_ms: Annotated[int, Meta(ge=1, le=1000)] | None = None,
+        latency_ms: Annotated[int, Meta(ge=1, le=1000)] = 50,
         buffer_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0,
         prebuffer_ms: Annotated[int, Meta(ge=0, le=2000)] = 40,
         on_speech: Literal["ignore", "duck", "pause", "stop"] = "ignore",
@@ -153,8 +153,7 @@ class LoudSpeaker(Duplex):
         device = find_device(self._wanted, "output")
         rate, channels = self.rate or device.rate, self.channels or min(2, device.channels)
         check_format(device, rate, channels)
-        latency = self.latency_ms / 1000 if self.latency_ms else None
-        return Loudspeaker(device, rate, channels, latency)
+        return Loudspeaker(device, rate, channels, self.latency_ms / 1000)
 
     def _pull(self, count: int, at: int) -> Samples:
         """A block for the device, in the device's thread."""

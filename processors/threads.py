@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, suppress
@@ -58,6 +57,8 @@ def waker() -> Callable[[Callable[[], None]], None]:
 
     It takes a quarter of the time of a portal's. Where the loop has ended, nothing happens.
     """
+    import asyncio  # takes a tenth of the time of a check, which needs it not
+
     try:
         soon: Callable[[Callable[[], None]], object] = (
             asyncio.get_running_loop().call_soon_threadsafe

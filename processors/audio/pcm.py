@@ -32,7 +32,8 @@ def from_float(samples: NDArray[np.float32]) -> Samples:
     """Floats in -1..1 as int16; what is outside is clipped, never wrapped; NaN is silence."""
     with np.errstate(over="ignore", invalid="ignore"):  # too large for a float is loud, too
         scaled = samples * np.float32(32768)
-    return to_int16(np.nan_to_num(scaled, copy=False))
+    scaled[np.isnan(scaled)] = 0  # `np.nan_to_num` takes five times as long for a chunk
+    return to_int16(scaled)
 
 
 def to_int16(samples: NDArray[np.floating]) -> Samples:

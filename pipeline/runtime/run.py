@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from pipeline.frames import SECOND, DeadLetter
 from pipeline.graph import Graph
 from pipeline.processor import Duplex, Processor, Sink, Source
 from pipeline.runtime import tasks
+from pipeline.runtime.clock import event_loop_clock
 from pipeline.runtime.context import RunContext
 from pipeline.runtime.lives import Lives
 from pipeline.runtime.observer import Observed, Observer
@@ -60,6 +61,7 @@ class Run:
         self._sources_end = anyio.Event()
         self._failure: ProcessorFailure | None = None
         self._started: float | None = None
+        self._clock: Callable[[], float] = anyio.current_time
         self._began = anyio.Event()
         self._working: set[str] = set()
         """Where frames end up: when none of these is left, there is nothing more to do."""
@@ -78,7 +80,7 @@ class Run:
         """Nanoseconds since the sources started."""
         if self._started is None:
             return 0
-        return round((anyio.current_time() - self._started) * SECOND)
+        return round((self._clock() - self._started) * SECOND)
 
     @property
     def inboxes(self) -> Mapping[str, Inbox[Frame]]:
@@ -131,7 +133,8 @@ class Run:
             with self._scope:
                 async with AsyncExitStack() as stack:
                     lives = await self._open(stations, stack)
-                    self._started = anyio.current_time()
+                    self._clock = event_loop_clock()
+                    self._started = self._clock()
                     self._began.set()
                     async with anyio.create_task_group() as group:
                         for station in stations:

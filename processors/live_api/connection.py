@@ -36,6 +36,8 @@ PING_INTERVAL_S, PONG_WITHIN_S = 20, 60
 """Pongs of this service come up to 30 s late, which is no reason to hang up."""
 SEND_WITHIN_S = 60
 """A peer that reads nothing for so long is lost."""
+WRITE_LIMIT = 32 * 2**10
+"""Bytes that wait in this process to be written; with more, `send` waits."""
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 """HTTP statuses that may be gone at the next attempt."""
 
@@ -98,6 +100,7 @@ async def open_connection(
             compression=None,
             max_size=LARGEST_MESSAGE,
             max_queue=UNREAD_FRAMES,
+            write_limit=WRITE_LIMIT,
             ping_interval=PING_INTERVAL_S,
             ping_timeout=PONG_WITHIN_S,
             close_timeout=CLOSE_WITHIN_S,
@@ -148,6 +151,9 @@ async def send(socket: ClientConnection, data: bytes) -> None:
 
     Raises ConnectionClosed. The keepalive does not find such a peer: its ping would wait, too.
     """
+    if socket.transport.get_write_buffer_size() + len(data) < WRITE_LIMIT // 2:
+        await socket.send(data, text=True)  # has nothing to wait for, and needs no time limit
+        return
     with anyio.move_on_after(SEND_WITHIN_S) as waiting:
         await socket.send(data, text=True)
     if waiting.cancelled_caught:

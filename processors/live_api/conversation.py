@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
-from anyio import EndOfStream, WouldBlock
-from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec.structs import replace
 
 from pipeline import (
@@ -19,6 +17,7 @@ from pipeline import (
     Context,
     Frame,
     Inbox,
+    InboxSettings,
     Instruction,
     Interruption,
     Outbox,
@@ -47,6 +46,7 @@ from processors.live_api.settings import Options
 from processors.live_api.setup import Wishes, build_setup, full_instruction, history_of
 from processors.live_api.tokens import TokenCount
 from processors.live_api.tools import collect_declarations
+from processors.live_api.wakeup import Wakeup
 
 UNREAD_FRAMES = 4096
 TOOL_SECONDS = 3600.0
@@ -85,9 +85,16 @@ class Conversation:
         self._intake = Intake(int(options.reconnect.hold_s * SECOND))
         self._typed: deque[TextFrame | Instruction] = deque()
         """Lines that wait until the model has finished."""
-        self._sign_of_life = anyio.Event()
-        self._finished = anyio.Event()
+        self._queue: Inbox[Frame] = Inbox(InboxSettings(UNREAD_FRAMES), set(), _drops_nothing)
+        """What waits for the graph, so that what the service sends never waits to be read."""
+        self._sign_of_life = Wakeup()
+        self._finished = Wakeup()
         self._pause_due = 0
+        self._sending = False
+        """Whether a frame of the input is on its way to the service."""
+        self._something_due = Wakeup()
+        self._tended_at: float = math.inf
+        """When it will be looked at next what is due without a frame."""
         self._patience = Patience(options.patience_s)
         self._parts = ResponseParts()
         self._keeper: HandleKeeper | None = None
@@ -121,16 +128,15 @@ class Conversation:
         async with session_slot(self._options.account, self._options.limit, self._context.log):
             if self._keeper is not None:
                 await self._keeper.restore()
-            self._queue, passing = anyio.create_memory_object_stream[Frame](UNREAD_FRAMES)
-            async with passing, anyio.create_task_group() as group:
-                group.start_soon(_pass_on, passing, self._outbox)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_pass_on, self._queue, self._outbox)
                 failure: BaseExceptionGroup[PipelineError] | None = None
-                async with self._queue:
-                    try:
-                        await self._converse(early)
-                    except* PipelineError as error:
-                        failure = error
-                    await self._pass(session.finish(self._context.now()))
+                try:
+                    await self._converse(early)
+                except* PipelineError as error:
+                    failure = error
+                await self._pass(session.finish(self._context.now()))
+                self._queue.end()
             if failure is not None:  # what came before has been passed on
                 raise failure
 
@@ -142,6 +148,7 @@ class Conversation:
         async with anyio.create_task_group() as connected:
             connected.start_soon(self._link.run)
             connected.start_soon(self._type)
+            connected.start_soon(self._tend)
             if self._keeper is not None:
                 connected.start_soon(self._keeper.run)
             await self._talk(early)
@@ -206,33 +213,42 @@ class Conversation:
     async def _talk(self, early: Sequence[Takes]) -> None:
         """Send the input, until it ends; tell the service when audio pauses or ends."""
         for earlier in early:
-            await self._send(earlier)
-        while True:
-            frame: Takes | None = None
-            try:
-                with anyio.move_on_after(self._seconds_to_wait()) as waiting:
-                    frame = await self._inbox.receive()
-            except EndOfStream:
-                break
-            if frame is not None:
-                await self._send(frame)
-            elif waiting.cancelled_caught:
-                await self._while_waiting()
+            await self._say(earlier)
+        async for frame in self._inbox:
+            await self._say(frame)
         if self._input.image_due() is not None:
             self._input.send_due_image(1 << 62)
         if self._input.streaming:
             self._input.pause()
         await self._link.transmit()
 
-    def _seconds_to_wait(self) -> float:
-        """For the next frame, until something has to be done without one."""
-        pause = self._pause_due if self._input.streaming else None
-        due = [at for at in (self._input.image_due(), pause) if at is not None]
-        now = self._context.now()
-        return min((max(0.0, (at - now) / SECOND) for at in due), default=math.inf)
+    async def _say(self, frame: Takes) -> None:
+        self._sending = True
+        await self._send(frame)
+        self._sending = False
+        if self._due() < self._tended_at:
+            self._something_due.wake()
 
-    async def _while_waiting(self) -> None:
-        soon = self._context.now() + 1_000_000
+    async def _tend(self) -> None:
+        """Do what has to be done while no frame comes: a task of its own, since a time limit on
+        the wait for each frame would be set and lifted fifty times a second.
+        """
+        while True:
+            self._tended_at = math.inf if self._sending else self._due()
+            wait = (self._tended_at - self._context.now()) / SECOND
+            with anyio.move_on_after(max(0.0, wait)) as waiting:
+                await self._something_due.wait()
+            soon = self._context.now() + 1_000_000
+            if waiting.cancelled_caught and not self._sending and self._due() <= soon:
+                await self._while_waiting(soon)
+
+    def _due(self) -> float:
+        """When something has to be done without a frame."""
+        image = self._input.image_due()
+        due = math.inf if image is None else image
+        return min(due, self._pause_due) if self._input.streaming else due
+
+    async def _while_waiting(self, soon: int) -> None:
         self._input.send_due_image(soon)
         if self._input.streaming and self._pause_due <= soon:
             self._input.pause()
@@ -241,7 +257,6 @@ class Conversation:
     async def _type(self) -> None:
         """Send the lines that wait, each when the one before it has been answered."""
         while True:
-            self._finished = anyio.Event()
             if self._typed and not self._is_answering():
                 await self._take(self._typed.popleft())
             else:
@@ -261,33 +276,34 @@ class Conversation:
             self._typed.append(frame)
         elif self._options.typed == "wait" and isinstance(frame, TextFrame):
             self._typed.append(frame)
-            self._finished.set()
+            self._finished.wake()
         else:
             await self._take(frame)
 
     async def _take(self, frame: Takes) -> None:
         if isinstance(frame, AudioFrame):
             await self._wait_for_room(frame)
-            self._pause_due = self._context.now() + PAUSE
-        self._patience.renew(self._context.now())
-        self._parts.heard(frame, self._context.now())
-        learned = self._input.take(frame, self._context.now())
+        now = self._context.now()
+        if isinstance(frame, AudioFrame):
+            self._pause_due = now + PAUSE
+        self._patience.renew(now)
+        self._parts.heard(frame, now)
+        learned = self._input.take(frame, now)
         if learned:
             await self._pass(learned)
-        warning = self._session.tokens.warning(self._context.now())
+        warning = self._session.tokens.warning(now)
         if warning is not None:
             await self._deliver([warning])
         await self._link.transmit()
 
     async def _wait_for_room(self, frame: AudioFrame) -> None:
         while not self._session.ready:
-            life = self._sign_of_life
             wait = self._intake.wait(self._session.waiting_media, self._context.now())
             if wait == 0:
                 self._intake.taken(frame.duration)
                 return
             with anyio.move_on_after(math.inf if wait is None else wait / SECOND):
-                await life.wait()
+                await self._sign_of_life.wait()
         self._intake.connected()
 
     async def _send_late(self) -> None:
@@ -300,14 +316,15 @@ class Conversation:
     # --- from the service ---
 
     async def _deliver(self, frames: Iterable[Frame]) -> None:
+        now = self._context.now()
         for frame in frames:
-            self._patience.saw(frame, self._context.now())
-            for name, length in self._parts.saw(frame, self._context.now()):
+            self._patience.saw(frame, now)
+            for name, length in self._parts.saw(frame, now):
                 self._context.measured(name, length)
             if isinstance(frame, Interruption):
                 await self._outbox.send(frame)
-            else:
-                await self._pass([frame])
+            elif not self._queue.offer(frame):
+                await self._queue.put(frame)
             if isinstance(frame, SessionEvent) and frame.kind == "context-low":
                 self._context.log.warning(
                     "the context window is nearly full (%s); `compression: {}` would keep the "
@@ -317,16 +334,13 @@ class Conversation:
 
     async def _pass(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
-            try:
-                self._queue.send_nowait(frame)
-            except WouldBlock:
-                await self._queue.send(frame)
+            if not self._queue.offer(frame):
+                await self._queue.put(frame)
 
     def _show_life(self) -> None:
-        self._sign_of_life.set()
-        self._sign_of_life = anyio.Event()
+        self._sign_of_life.wake()
         if self._typed:
-            self._finished.set()
+            self._finished.wake()
 
     async def _wait_for_answers(self) -> None:
         """After the input has ended: until the service owes nothing, or no longer reacts."""
@@ -334,7 +348,6 @@ class Conversation:
         self._patience.renew(self._context.now())
         unconfirmed = session.unconfirmed
         while session.busy or self._typed or not session.begun:
-            life = self._sign_of_life
             dialogue = session.dialogue
             if session.unconfirmed < unconfirmed:
                 self._patience.renew(self._context.now())
@@ -347,7 +360,7 @@ class Conversation:
             if not session.ready:  # the link has a limit of its own
                 patience = math.inf
             with anyio.move_on_after(max(0.0, patience)) as scope:
-                await life.wait()
+                await self._sign_of_life.wait()
             if scope.cancelled_caught:
                 silent = f"no sign of the service for {self._options.patience_s:g} s"
                 if self._typed:
@@ -357,7 +370,11 @@ class Conversation:
                 return
 
 
-async def _pass_on(frames: MemoryObjectReceiveStream[Frame], outbox: Outbox[Gives]) -> None:
+async def _pass_on(frames: Inbox[Frame], outbox: Outbox[Gives]) -> None:
     """Waits for the graph where it must, so that the reader never does."""
     async for frame in frames:
         await outbox.send(cast(Gives, frame))
+
+
+def _drops_nothing(reason: str, frames: int) -> None:
+    raise AssertionError(f"{frames} frames were dropped: {reason}")

@@ -8,6 +8,7 @@ from random import Random
 
 import anyio
 import msgspec
+from anyio import WouldBlock
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -34,6 +35,7 @@ from processors.live_api.messages import (
 from processors.live_api.recording import Recorder
 from processors.live_api.session import Session
 from processors.live_api.settings import Reconnect, Stall
+from processors.live_api.wakeup import Wakeup
 
 SETUP_SECONDS = 20.0
 UPDATE_WITHIN = SECOND
@@ -82,7 +84,7 @@ class Link:
         self._socket: ClientConnection | None = None
         self._connection = 0
         self._sending = anyio.Lock(fast_acquire=True)
-        self._rescheduled = anyio.Event()
+        self._rescheduled = Wakeup()
         self._random = Random()
         self._malformed = 0
         self._nudges = False
@@ -116,24 +118,29 @@ class Link:
         socket = self._socket
         if socket is None:
             return
-        async with self._sending:
-            try:
-                while socket is self._socket and self._session.state == "open":
-                    item = self._session.next(self._context.now())
-                    if item is None:
-                        break
-                    if isinstance(item, Gap):
-                        await self._report(item)
-                    else:
-                        await self._send(socket, encode(item))
-            except ConnectionClosed:
-                return  # whoever reads learns why
+        try:
+            self._sending.acquire_nowait()
+        except WouldBlock:
+            await self._sending.acquire()
+        try:
+            while socket is self._socket and self._session.state == "open":
+                item = self._session.next(self._context.now())
+                if item is None:
+                    break
+                if isinstance(item, Gap):
+                    await self._report(item)
+                else:
+                    await self._send(socket, encode(item))
+        except ConnectionClosed:
+            return  # whoever reads learns why
+        finally:
+            self._sending.release()
         if self._should_leave(socket):
             await self._leave(socket)
 
     def reschedule(self) -> None:
         """The session has a new deadline."""
-        self._rescheduled.set()
+        self._rescheduled.wake()
 
     # --- one connection ---
 
@@ -240,16 +247,15 @@ class Link:
     # --- leaving in time ---
 
     def _should_leave(self, socket: ClientConnection) -> bool:
-        now, session = self._context.now(), self._session
-        if socket is not self._socket or not session.should_leave(now):
+        deadline = self._session.next_deadline()
+        if deadline is None or socket is not self._socket:
             return False
-        deadline = session.next_deadline()
-        return now >= self._settles_at or (deadline is not None and now >= deadline)
+        now = self._context.now()
+        return self._session.should_leave(now) and now >= min(self._settles_at, deadline)
 
     async def _watch(self, socket: ClientConnection) -> None:
         """Leave when time is up, and do something about a model that has fallen silent."""
         while True:
-            self._rescheduled = anyio.Event()
             with anyio.move_on_after(self._seconds_to_next_check()):
                 await self._rescheduled.wait()
             if self._session.repeats:

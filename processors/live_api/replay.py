@@ -7,8 +7,8 @@ from 1; the setup is number 0.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Container, Iterator
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -92,6 +92,8 @@ class ReplayBuffer:
         self._numbered = numbered
         self._sent: deque[Kept] = deque()
         self._unsent: deque[Kept] = deque()
+        self._rare: Counter[Kind] = Counter()
+        """How many messages of a kind were sent; media is not counted."""
         self._weight = 0
         self._waiting_media = 0
         self._number = 0
@@ -152,6 +154,8 @@ class ReplayBuffer:
             self._number += 1
             kept.number, kept.sent = self._number, now
             self._sent.append(kept)
+            if kept.kind != "media":
+                self._rare[kept.kind] += 1
         return kept
 
     def disconnected(self) -> None:
@@ -159,6 +163,7 @@ class ReplayBuffer:
         self._number = 0
         self._unsent = deque(self)
         self._sent.clear()
+        self._rare.clear()
         self._waiting_media = self._weight
         for kept in self._unsent:
             kept.number = kept.sent = 0
@@ -177,16 +182,18 @@ class ReplayBuffer:
     def confirm(self, number: int) -> None:
         """The service has everything up to this number of the present connection."""
         while self._sent and self._sent[0].number <= number:
-            self._weight -= self._sent.popleft().weight
+            self._received(self._sent.popleft())
         if self._sent and self._sent[0].message is None:
             self._sent[0].trim(number)
 
-    def confirm_sent(self, by: int, kinds: Container[Kind] = KINDS) -> None:
+    def confirm_sent(self, by: int, kinds: tuple[Kind, ...] = KINDS) -> None:
         """The service has everything of these kinds that was sent by a time."""
+        if "media" not in kinds and not any(self._rare[kind] for kind in kinds):
+            return  # or every message would look through half a minute of sound
         rest: deque[Kept] = deque()
         for kept in self._sent:
             if kept.sent <= by and kept.kind in kinds:
-                self._weight -= kept.weight
+                self._received(kept)
             else:
                 rest.append(kept)
         self._sent = rest
@@ -197,6 +204,12 @@ class ReplayBuffer:
             kept = [item for item in queue if item.kind != kind]
             queue.clear()
             queue.extend(kept)
+        del self._rare[kind]
+
+    def _received(self, kept: Kept) -> None:
+        self._weight -= kept.weight
+        if kept.kind != "media":
+            self._rare[kept.kind] -= 1
 
     def _give_up(self) -> bool:
         """Turn the oldest media into a gap, or into part of one."""

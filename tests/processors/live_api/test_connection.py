@@ -31,6 +31,7 @@ from live_bench import (
     run,
     service,
 )
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 from websockets.exceptions import ConnectionClosed
@@ -45,8 +46,14 @@ from pipeline import (
     Usage,
 )
 from pipeline.testing import VirtualTimeLoop
-from processors.live_api.backends import TOKEN_PATH, Backend, gemini_api
-from processors.live_api.connection import End, how_it_ended, open_connection
+from processors.live_api.backends import TOKEN_PATH, Backend, gemini_api, local
+from processors.live_api.connection import (
+    SEND_WITHIN_S,
+    End,
+    how_it_ended,
+    open_connection,
+    send,
+)
 from processors.live_api.recording import Closed, Opened, read_recording
 from processors.live_api.settings import Reconnect, ResumptionSettings
 from processors.live_api.transport import LiveApi
@@ -103,6 +110,30 @@ async def test_every_kind_of_frame_is_read(write: Callable[[Any], str | bytes]) 
     assert [usage.total for usage in of(Usage, frames)] == [7]
     events = [(event.kind, event.detail) for event in of(SessionEvent, frames)]
     assert events == [("started", "a"), *[("go-away", "50s")] * 3]
+
+
+# --- a service that does not read ---
+
+
+@pytest.mark.parametrize("size", [1_000, 15_000, 40_000])
+async def test_who_reads_no_more_is_cut_off_whatever_the_size_of_messages(size: int) -> None:
+    """Small ones are handed over without a time limit, as long as few of them wait."""
+
+    async def deaf(socket: ServerConnection) -> None:
+        socket.transport.pause_reading()
+        await anyio.sleep(1000)
+
+    async def go_on(socket: ClientConnection) -> None:
+        while True:
+            await send(socket, bytes(size))
+
+    async with serve_websocket(deaf, "127.0.0.1", 0, ping_interval=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with open_connection(local(f"ws://127.0.0.1:{port}/", None)) as socket:
+            began = anyio.current_time()
+            with pytest.raises(ConnectionClosed), anyio.fail_after(SEND_WITHIN_S + 10):
+                await go_on(socket)
+            assert anyio.current_time() - began == pytest.approx(SEND_WITHIN_S, abs=0.1)
 
 
 # --- no service at all ---

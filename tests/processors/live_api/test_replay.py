@@ -1,5 +1,6 @@
 """What is kept until it is confirmed."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -90,6 +91,47 @@ def test_what_was_sent_by_a_time_can_be_confirmed_by_kind() -> None:
     assert [text_of(kept) for kept in buffer] == ["c"]
     buffer.confirm_sent(30)
     assert len(buffer) == 0
+
+
+def test_an_answer_is_found_among_sound_on_every_connection() -> None:
+    buffer = filled(sound(0), words("a", "answer"), sound(1))
+    send_all(buffer)
+    buffer.confirm(1)
+    buffer.disconnected()
+    buffer.confirm_sent(0, ("answer",))
+    assert buffer.answers  # not sent on this one
+    assert send_all(buffer) == ["a", "1"]
+    buffer.confirm_sent(0, ("answer",))
+    assert [kept.kind for kept in buffer] == ["media"]
+    buffer.add(words("b", "answer"))
+    send_all(buffer)
+    buffer.confirm(2)
+    buffer.confirm_sent(0, ("answer",))
+    assert len(buffer) == 0
+
+
+def test_confirming_answers_does_not_look_through_sound() -> None:
+    """A second of sound or half a minute: every message of the service asks for it."""
+
+    def steps(frames: int) -> int:
+        buffer = filled(*(sound(number) for number in range(frames)), limit=10**12)
+        send_all(buffer)
+        count = 0
+
+        def trace(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        before = sys.getprofile()
+        sys.setprofile(trace)
+        try:
+            for _ in range(10):
+                buffer.confirm_sent(0, ("answer",))
+        finally:
+            sys.setprofile(before)
+        return count
+
+    assert steps(1500) == steps(50)
 
 
 def test_what_was_not_sent_cannot_be_confirmed() -> None:

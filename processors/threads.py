@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
+from functools import partial
+from importlib import import_module
 from threading import Thread
 from typing import Generic, TypeVar
 
@@ -50,6 +52,20 @@ async def run_in_daemon_thread(function: Callable[[], T]) -> T:
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+_imported: set[str] = set()
+
+
+async def import_in_thread(*names: str) -> None:
+    """Import modules while the event loop goes on with what else it has to do.
+
+    A module that is slow to import would hold up everybody's sound for some tenths of a second.
+    """
+    for name in names:
+        if name not in _imported:  # `sys.modules` has it before it can be used
+            await run_in_daemon_thread(partial(import_module, name))
+            _imported.add(name)
 
 
 def waker() -> Callable[[Callable[[], None]], None]:

@@ -29,7 +29,7 @@ from pipeline.runtime.wiring import Tap
 
 STYLES = {Speaker.USER: "bold cyan", Speaker.MODEL: "bold green"}
 LONGEST = 160
-QUIET = {"started", "go-away", "gap", "stall", "fresh", "context-low"}
+QUIET = {"waiting", "started", "go-away", "gap", "stall", "fresh", "context-low"}
 """Session events that are not shown: the usual, those of the log, and gaps, which are frames."""
 CONNECTED = {"started", "resumed", "restarted"}
 NAMED = {"resumed", "restarted"}

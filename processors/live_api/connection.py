@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import anyio
+from anyio import to_thread
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
@@ -104,7 +105,7 @@ async def open_connection(
             ping_interval=PING_INTERVAL_S,
             ping_timeout=PONG_WITHIN_S,
             close_timeout=CLOSE_WITHIN_S,
-            ssl=_trust(ca_file) if secure else None,
+            ssl=await to_thread.run_sync(_trust, ca_file) if secure else None,
         )
     except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
         problem = _problem(error, where)

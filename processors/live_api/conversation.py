@@ -125,7 +125,7 @@ class Conversation:
             for declared in self._declarations
             if declared.get("behavior") == "NON_BLOCKING" and "name" in declared
         }
-        async with session_slot(self._options.account, self._options.limit, self._context.log):
+        async with session_slot(self._options.account, self._options.limit, self._say_it_waits):
             if self._keeper is not None:
                 await self._keeper.restore()
             async with anyio.create_task_group() as group:
@@ -143,6 +143,13 @@ class Conversation:
     def silenced(self, turn: int) -> None:
         """A turn was stopped elsewhere in the graph, as by a speaker that hears the user."""
         self._session.dialogue.silenced(turn, self._context.now())
+
+    async def _say_it_waits(self, open_sessions: int) -> None:
+        self._context.log.warning(
+            "waiting for one of %d sessions to end: see the setting `limit`", open_sessions
+        )
+        detail = f"for one of {open_sessions} sessions to end"
+        await self._outbox.send(SessionEvent("waiting", detail, pts=self._context.now()))
 
     async def _converse(self, early: Sequence[Takes]) -> None:
         async with anyio.create_task_group() as connected:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -30,9 +29,12 @@ _accounts: RunVar[dict[str, _Account]] = RunVar("live_api_sessions")
 
 @asynccontextmanager
 async def session_slot(
-    account: str, limit: Limit, log: logging.Logger | None = None
+    account: str, limit: Limit, waits: Callable[[int], Awaitable[None]] | None = None
 ) -> AsyncIterator[None]:
-    """Hold one of the sessions of an account; wait for it, or raise TooManySessionsError."""
+    """Hold one of the sessions of an account; wait for it, or raise TooManySessionsError.
+
+    waits: told once, before a wait, how many sessions are open.
+    """
     try:
         accounts = _accounts.get()
     except LookupError:
@@ -45,10 +47,11 @@ async def session_slot(
                 f"{own.open} sessions are open already, and no more than {limit.sessions} are "
                 "allowed: see the setting `limit`"
             )
-        if log is not None:
-            log.warning("waiting for one of %d sessions to end: see the setting `limit`", own.open)
-            log = None
-        await own.left.wait()
+        if waits is None:
+            await own.left.wait()
+        else:
+            await waits(own.open)
+            waits = None
     own.open += 1
     try:
         yield

@@ -50,6 +50,7 @@ from processors.live_api.settings import (
 )
 from processors.live_api.setup import Wishes, check_raw
 from processors.local_live_api.switches import Switches
+from processors.threads import import_in_thread
 
 if TYPE_CHECKING:
     from processors.live_api.conversation import Conversation
@@ -325,6 +326,7 @@ class LiveApi(Duplex):
 
     async def lifespan(self) -> AsyncIterator[None]:
         # What speaks websockets is not imported for a check, which it would make a third slower.
+        await import_in_thread("processors.live_api.conversation")
         from processors.live_api.connection import require_asyncio
 
         require_asyncio()
@@ -337,6 +339,7 @@ class LiveApi(Duplex):
             if not self._is_local:
                 yield
                 return
+            await import_in_thread("processors.local_live_api.server")
             from processors.local_live_api.server import serve
 
             local = serve(scenario=self.scenario, faults=self.faults, switches=self.simulation)

@@ -3,6 +3,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 from anyio import to_thread
 
 from pipeline.testing import VirtualTimeLoop
-from processors.threads import follow, run_in_daemon_thread, waker
+from processors.threads import follow, import_in_thread, run_in_daemon_thread, waker
 
 
 @pytest.fixture
@@ -119,3 +120,43 @@ def test_a_thread_has_something_called_in_the_loop_and_nothing_after_its_end(bac
     anyio.run(main, backend=backend)
     assert called == [threading.current_thread()]
     wakers[0](lambda: pytest.fail("it was called"))
+
+
+SLOW = (
+    "import threading, time\ntime.sleep(0.2)\nthread = threading.current_thread()\nready = True\n"
+)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_module_is_imported_in_a_thread_also_by_two_at_once(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"slow_module_{backend}"
+    (tmp_path / f"{name}.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(tmp_path)
+    ready: list[bool] = []
+
+    async def use() -> None:
+        await import_in_thread(name)
+        ready.append(sys.modules[name].ready)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(use)
+            group.start_soon(use)
+            await anyio.sleep(0.05)  # the event loop goes on
+            assert not ready
+        await import_in_thread(name)
+
+    anyio.run(main, backend=backend)
+    assert ready == [True, True]
+    assert sys.modules[name].thread is not threading.current_thread()
+
+
+def test_what_cannot_be_imported_says_so_each_time() -> None:
+    async def main() -> None:
+        for _ in range(2):
+            with pytest.raises(ModuleNotFoundError, match="there_is_none"):
+                await import_in_thread("there_is_none")
+
+    anyio.run(main)

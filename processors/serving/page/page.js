@@ -19,6 +19,10 @@ const NOTES = {
   search: "Searches: ",
   gap: "",
 };
+const SERVICE = {
+  waiting: "Waiting for the service: as many conversations are open as it allows.",
+  resumed: "The service has reconnected.",
+};
 
 const $ = (id) => document.getElementById(id);
 const address = new URL("session", location.href);
@@ -78,7 +82,7 @@ function begin() {
   on("call", ({ name, arguments: given }) => note(`Calls ${name}(${listed(given)})`));
   on("result", ({ name, response }) => note(`${name}: ${response.output ?? JSON.stringify(response)}`));
   on("note", ({ kind, text }) => note(`${NOTES[kind] ?? ""}${text}`));
-  on("service", ({ kind }) => kind === "resumed" && note("The service has reconnected."));
+  on("service", ({ kind }) => kind in SERVICE && note(SERVICE[kind]));
   on("draining", ({ seconds }) => note(`The server will stop in ${seconds} s at the latest.`));
   conversation.start();
 }

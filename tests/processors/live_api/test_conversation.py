@@ -57,7 +57,7 @@ from pipeline import (
 from pipeline.config import loads
 from pipeline.testing import Collect, VirtualTimeLoop, run_virtually
 from processors.audio.vad_gate import VadGate
-from processors.live_api.settings import ServiceVad
+from processors.live_api.settings import Limit, ServiceVad
 from processors.live_api.transport import LiveApi
 from processors.local_live_api.voice import synthesize
 
@@ -661,3 +661,30 @@ def test_sessions_of_one_graph_that_do_not_fit_their_limit_are_found(
     assert "2 sessions of this graph share a limit of 1" in found[0].message
     assert found[0].place is not None
     assert found[0].place.line == 3
+
+
+async def test_a_session_that_waits_for_another_to_end_says_so() -> None:
+    async def answer(wire: Wire) -> None:
+        await wire.set_up()
+        await wire.receive()
+        await anyio.sleep(5)
+        await wire.send(DONE)
+
+    heard: dict[int, list[tuple[str, str]]] = {}
+
+    async def talk(number: int) -> None:
+        live = LiveApi(url=url, limit=Limit(sessions=1))
+        frames, _ = await run(User(HELLO), live)
+        heard[number] = [
+            (event.kind, event.detail) for event in frames if isinstance(event, SessionEvent)
+        ]
+
+    async with service(answer) as (url, wires), anyio.create_task_group() as group:
+        group.start_soon(talk, 1)
+        await anyio.sleep(1)
+        group.start_soon(talk, 2)
+    assert heard == {
+        1: [("started", "")],
+        2: [("waiting", "for one of 1 sessions to end"), ("started", "")],
+    }
+    assert wires[1].opened - wires[0].opened == pytest.approx(5, abs=0.1)

@@ -1,7 +1,5 @@
 """How many sessions are open at a time."""
 
-import logging
-
 import anyio
 import pytest
 
@@ -31,17 +29,39 @@ async def test_sessions_wait_for_each_other() -> None:
     assert anyio.current_time() - started == pytest.approx(3)
 
 
-async def test_who_waits_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    limit, log = Limit(sessions=1), logging.getLogger("limit")
+async def test_who_waits_is_told_once() -> None:
+    limit, told = Limit(sessions=1), []
+
+    async def waits(open_sessions: int) -> None:
+        told.append((anyio.current_time(), open_sessions))
 
     async def talk() -> None:
-        async with session_slot("a", limit, log):
+        async with session_slot("a", limit, waits):
             await anyio.sleep(1)
 
+    began = anyio.current_time()
     async with anyio.create_task_group() as group:
         for _ in range(3):
             group.start_soon(talk)
-    assert caplog.messages == ["waiting for one of 1 sessions to end: see the setting `limit`"] * 2
+    assert told == [(began, 1)] * 2
+
+
+async def test_room_that_is_made_while_somebody_is_told_is_taken() -> None:
+    limit = Limit(sessions=1)
+
+    async def waits(_: int) -> None:
+        await anyio.sleep(2)
+
+    async def talk() -> None:
+        async with session_slot("a", limit):
+            await anyio.sleep(1)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(talk)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(3):
+            async with session_slot("a", limit, waits):
+                pass
 
 
 async def test_one_too_many_is_refused_and_room_is_made_again() -> None:

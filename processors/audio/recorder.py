@@ -23,20 +23,17 @@ from pipeline import (
     TurnEnded,
     TurnStarted,
 )
-from processors.audio.heard import Unheard
+from processors.audio.both_sides import TAIL, BothSides
 from processors.audio.markers import Markers, beside
 from processors.audio.pcm import count_of, nanoseconds_of
 from processors.audio.rotation import Rotation
 from processors.audio.sound_file import check_rate, check_suffix
-from processors.audio.timeline import Timeline
-from processors.audio.track import JITTER, Piece, Track
+from processors.audio.track import JITTER
 from processors.files import check_writable
 
 EVERY = SECOND // 10
 BEHIND = SECOND // 2
 """How far behind the clock it writes: frames come later than what they hold was heard."""
-TAIL = SECOND // 5
-"""More than a resampler holds back: what does not go on must be had before it is written."""
 AHEAD = 300 * SECOND
 """The most sound that waits for its time, to need little memory."""
 WRITE_SECONDS = 10
@@ -84,14 +81,12 @@ class Recorder(Sink):
         check_rate(self.path, rate, "rate")
         self.rate = rate
         self.markers = Markers(self.path) if markers else None
-        channels = 2 if layout == "stereo" else 1
-        self._timeline = Timeline(rate, channels)
+        self._channels = 2 if layout == "stereo" else 1
+        self._sides = BothSides(rate, self._channels, reported=False)
         self._file = Rotation(
-            self.path, rate, channels, self._opened, seconds=rotate_s, megabytes=rotate_mb
+            self.path, rate, self._channels, self._opened, seconds=rotate_s, megabytes=rotate_mb
         )
-        self._tracks: list[Track] = []
         self._user_end: int | None = None
-        self._unheard: Unheard | None = None
         self._new: list[tuple[Path, int]] = []
         self._late = False
         self._failure: OSError | None = None
@@ -103,7 +98,7 @@ class Recorder(Sink):
             check_writable(beside(self.path))
 
     def check_graph(self, around: Surroundings) -> None:
-        self._unheard = Unheard(self.rate) if around.can_get(Playback) else None
+        self._sides = BothSides(self.rate, self._channels, reported=around.can_get(Playback))
 
     async def lifespan(self) -> AsyncIterator[None]:
         self._writing = anyio.Lock()
@@ -127,11 +122,11 @@ class Recorder(Sink):
         if isinstance(frame, AudioFrame):
             if frame.speaker is Speaker.USER:
                 self._mark_hole(frame)
-            self._place(frame.speaker, self._track(frame).take(frame))
-            if self._timeline.end - self._timeline.taken > count_of(AHEAD, self.rate):
-                await self._write(self._timeline.end - count_of(AHEAD, self.rate))
+            self._late_if_not(self._sides.add(frame))
+            if self._sides.end - self._sides.taken > count_of(AHEAD, self.rate):
+                await self._write(self._sides.end - count_of(AHEAD, self.rate))
         elif isinstance(frame, Playback):
-            self._hear(frame)
+            self._late_if_not(self._sides.hear(frame))
         elif isinstance(frame, Gap):
             self._mark(frame.pts, gap=_seconds(frame.duration), speaker=frame.speaker.value)
         elif isinstance(frame, TurnStarted):
@@ -141,50 +136,18 @@ class Recorder(Sink):
 
     def interrupted(self, turn: int) -> None:
         now = self.context.now()
-        if self._unheard is None:
-            for speaker in (Speaker.MODEL, Speaker.TONE):
-                self._timeline.cut((speaker, turn), count_of(now, self.rate))
+        self._sides.cut(turn, now)
         self._mark(now, turn=turn, event="interrupted")
 
-    def _place(self, speaker: Speaker, piece: Piece) -> None:
-        if speaker is Speaker.MODEL and self._unheard is not None:
-            self._unheard.put(piece)
-        else:
-            self._put(speaker, piece)
-
-    def _put(self, speaker: Speaker, piece: Piece) -> None:
-        channel = 0 if speaker is Speaker.USER else self._timeline.channels - 1
-        late = self._timeline.put(channel, piece.start, piece.samples, (speaker, piece.turn))
-        if late:
-            self.context.dropped("too late for the recording")
-            if not self._late:
-                self.context.log.warning(
-                    "sound came more than %g s late, and is not in the recording", BEHIND / SECOND
-                )
-            self._late = True
-
-    def _hear(self, report: Playback) -> None:
-        if self._unheard is None:
+    def _late_if_not(self, on_time: bool) -> None:
+        if on_time:
             return
-        self._flush(report.heard + TAIL, Speaker.MODEL)
-        for piece in self._unheard.hear(report):
-            self._put(Speaker.MODEL, piece)
-
-    def _track(self, frame: AudioFrame) -> Track:
-        """The one that the frame continues, or a new one: two sources may speak at once."""
-        near = [(track.distance(frame), track) for track in self._tracks]
-        joined = [(distance, track) for distance, track in near if distance is not None]
-        if joined:
-            return min(joined, key=lambda pair: pair[0])[1]
-        self._tracks.append(Track(self.rate, frame))
-        return self._tracks[-1]
-
-    def _flush(self, before: int | None = None, speaker: Speaker | None = None) -> None:
-        """Get what the resamplers hold of sound that has ended, all or before a media time."""
-        for track in list(self._tracks):
-            if (before is None or track.end <= before) and speaker in (None, track.speaker):
-                self._tracks.remove(track)
-                self._place(track.speaker, track.finish())
+        self.context.dropped("too late for the recording")
+        if not self._late:
+            self.context.log.warning(
+                "sound came more than %g s late, and is not in the recording", BEHIND / SECOND
+            )
+        self._late = True
 
     def _mark_hole(self, frame: AudioFrame) -> None:
         if self._user_end is not None and frame.pts - self._user_end > JITTER:
@@ -198,7 +161,7 @@ class Recorder(Sink):
         while self._failure is None:
             due += EVERY  # not the clock: when the loop was held up, frames wait to be taken
             await anyio.sleep(max(0, due - self.context.now()) / SECOND)
-            self._flush(due - BEHIND + TAIL)
+            self._late_if_not(self._sides.flush(due - BEHIND + TAIL))
             try:
                 await self._write(count_of(due - BEHIND, self.rate))
             except OSError as error:
@@ -209,9 +172,9 @@ class Recorder(Sink):
         try:
             if self._failure is not None:
                 raise self._failure
-            self._flush()
-            now = self._timeline.end if whole else count_of(self.context.now(), self.rate)
-            await self._write(min(now, self._timeline.end))
+            self._late_if_not(self._sides.flush())
+            now = self._sides.end if whole else count_of(self.context.now(), self.rate)
+            await self._write(min(now, self._sides.end))
         finally:
             if self.markers is not None:
                 self.markers.close()
@@ -221,8 +184,8 @@ class Recorder(Sink):
         async with self._writing:
             with anyio.CancelScope(shield=True):
                 while True:
-                    step = min(until, self._timeline.taken + self.rate * WRITE_SECONDS)
-                    samples = self._timeline.take(step)
+                    step = min(until, self._sides.taken + self.rate * WRITE_SECONDS)
+                    samples = self._sides.take(step)
                     await to_thread.run_sync(self._file.write, samples)
                     self._name_files()
                     if step >= until:

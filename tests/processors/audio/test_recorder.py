@@ -410,7 +410,7 @@ def test_sound_that_comes_faster_than_time_needs_little_memory(tmp_path: Path) -
                 samples = np.full((size, 1), number, np.int16)
                 yield AudioFrame(samples, RATE, pts=nanoseconds_of(number * size, RATE))
                 await checkpoint()
-                waiting.append(recorder._timeline.end - recorder._timeline.taken)
+                waiting.append(recorder._sides.end - recorder._sides.taken)
 
     run_virtually(Graph({"fast": Fast(), "recorder": recorder}, ["fast -> recorder"]))
     assert max(waiting) <= 311 * RATE

@@ -90,8 +90,8 @@ class Context(Protocol):
     def new_turn(self) -> int:
         """A turn number that no other turn of the run has."""
 
-    def measured(self, what: str, nanoseconds: int) -> None:
-        """Add a measurement to the report, for instance `response`."""
+    def measured(self, what: str, nanoseconds: int, turn: int = 0) -> None:
+        """Add a measurement to the report, for instance `response`; of a turn, if it is of one."""
 
     def dropped(self, reason: str, frames: int = 1) -> None:
         """Count frames that this processor took and will not pass on."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import anyio
 from anyio import to_thread
@@ -22,6 +22,7 @@ from pipeline.frames import Frame
 from pipeline.graph import Graph
 from pipeline.inbox import InboxSettings
 from pipeline.processor import Processor, Sink, Source
+from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
 from pipeline.runtime.wiring import Taps
@@ -69,11 +70,13 @@ class _JumpingSelector(selectors.DefaultSelector):
         return []
 
 
-def run_virtually(graph: Graph, *, taps: Taps | None = None) -> Report:
+def run_virtually(
+    graph: Graph, *, taps: Taps | None = None, observers: Sequence[Observer] = ()
+) -> Report:
     """`pipeline.run` in virtual time."""
 
     async def execute() -> Report:
-        return await Run(graph, taps=taps).execute()
+        return await Run(graph, taps=taps, observers=observers).execute()
 
     return anyio.run(execute, backend_options={"loop_factory": VirtualTimeLoop})
 

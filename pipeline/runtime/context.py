@@ -46,9 +46,9 @@ class RunContext:
         station.latest_turn = wiring.latest_turn
         return station.latest_turn
 
-    def measured(self, what: str, nanoseconds: int) -> None:
+    def measured(self, what: str, nanoseconds: int, turn: int = 0) -> None:
         self._wiring.report.measurements[what].append(nanoseconds)
-        self._observed.measured(self.name, what, nanoseconds)
+        self._observed.measured(self.name, what, nanoseconds, turn)
 
     def dropped(self, reason: str, frames: int = 1) -> None:
         self._wiring.report.drops[self.name, reason] += frames

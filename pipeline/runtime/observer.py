@@ -27,6 +27,9 @@ class Observer:
     What goes wrong in an observer is logged once, and the run goes on.
     """
 
+    def begin(self, run: Run) -> None:
+        """The run is about to begin; nothing is checked or open yet."""
+
     @property
     def taps(self) -> Taps:
         """Functions that see frames of a type where they enter the graph: `tap(node, frame)`.
@@ -35,8 +38,11 @@ class Observer:
         """
         return {}
 
-    def measured(self, node: str, what: str, nanoseconds: int) -> None:
-        """A processor has measured something, for instance `response`."""
+    def measured(self, node: str, what: str, nanoseconds: int, turn: int) -> None:
+        """A processor has measured something, for instance `response`; `turn` 0: of no turn.
+
+        It may come before the frame with which the turn begins.
+        """
 
     async def watch(self, run: Run) -> None:
         """Runs beside the run, from before it begins; cancelled when it is over."""
@@ -64,17 +70,20 @@ class Observed:
             for kind, tap in observer.taps.items()
         ]
 
-    def measured(self, node: str, what: str, nanoseconds: int) -> None:
+    def measured(self, node: str, what: str, nanoseconds: int, turn: int) -> None:
         """Tell them all."""
         for observer in self._observers:
             with self._forgiving(observer):
-                observer.measured(node, what, nanoseconds)
+                observer.measured(node, what, nanoseconds, turn)
 
     async def execute(self, run: Run, execute: Callable[[], Awaitable[Report]]) -> Report:
         """Execute the run with its observers beside it."""
         if not self._observers:
             return await execute()
         failure: PipelineError | None = None
+        for observer in self._observers:
+            with self._forgiving(observer):
+                observer.begin(run)
         try:
             async with anyio.create_task_group() as group:
                 for observer in self._observers:

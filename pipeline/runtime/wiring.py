@@ -232,8 +232,10 @@ class Wiring:
         if not issubclass(kind, Frame):
             raise PipelineError(f"it gave a {kind.__name__}, which is not a frame")
         if issubclass(kind, Interruption):
-            return [lambda frame: self.interrupt(station, frame.turn)]
-        seen = () if issubclass(kind, station.node.ports.takes) else self.taps
+            probes = self._probes(station.name, kind)
+            return [*probes, lambda frame: self.interrupt(station, frame.turn)]
+        changed = station.node.passes and issubclass(kind, station.node.ports.takes)
+        seen = () if changed else self.taps  # what a transform makes of a frame is no new one
         taps = [_to_tap(tap, station.name) for tapped, tap in seen if issubclass(kind, tapped)]
         return [*taps, *self._probes(station.name, kind), *self._passed(station, kind)]
 

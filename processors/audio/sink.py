@@ -180,7 +180,7 @@ class AudioSink(Sink):
             audible = np.flatnonzero(np.abs(part.astype(np.int32)).max(axis=1) > AUDIBLE)
             if len(audible):
                 heard = start + nanoseconds_of(int(audible[0]), frame.rate)
-                self.context.measured("response", heard - self._asked.pop(frame.turn))
+                self.context.measured("response", heard - self._asked.pop(frame.turn), frame.turn)
 
     async def _record(self, pts: int, samples: Samples) -> None:
         assert self._file is not None

@@ -280,7 +280,7 @@ class LoudSpeaker(Duplex):
             stretch = self._buffer.played.popleft()
             self._playhead.add(stretch)
             for name, length in self._response.played(stretch, offset):
-                self.context.measured(name, length)
+                self.context.measured(name, length, stretch.turn)
         while self._played:
             at, samples = self._played.popleft()
             await outbox.send(Played(samples, self._output.rate, pts=at + offset))

@@ -327,7 +327,7 @@ class Conversation:
         for frame in frames:
             self._patience.saw(frame, now)
             for name, length in self._parts.saw(frame, now):
-                self._context.measured(name, length)
+                self._context.measured(name, length, frame.turn)
             if isinstance(frame, Interruption):
                 await self._outbox.send(frame)
             elif not self._queue.offer(frame):

@@ -35,7 +35,7 @@ class Ticker(Source):
 class Upper(Transform):
     def process(self, frame: TextFrame) -> Iterator[TextFrame]:
         if frame.text == "4":
-            self.context.measured("delay", 7)
+            self.context.measured("delay", 7, turn=3)
         yield frame.replace(text=f"{frame.text}!")
 
 
@@ -43,15 +43,19 @@ class Diary(Observer):
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.ends: list[tuple[bool, str]] = []
-        self.measurements: list[tuple[str, str, int]] = []
+        self.measurements: list[tuple[str, str, int, int]] = []
         self.ticks = 0
+        self.begun = 0
+
+    def begin(self, run: Run) -> None:
+        self.begun += 1
 
     @property
     def taps(self) -> Taps:
         return {TextFrame: self._text}
 
-    def measured(self, node: str, what: str, nanoseconds: int) -> None:
-        self.measurements.append((node, what, nanoseconds))
+    def measured(self, node: str, what: str, nanoseconds: int, turn: int) -> None:
+        self.measurements.append((node, what, nanoseconds, turn))
 
     async def watch(self, run: Run) -> None:
         while True:
@@ -68,7 +72,7 @@ class Diary(Observer):
 
 
 class Clumsy(Diary):
-    def measured(self, node: str, what: str, nanoseconds: int) -> None:
+    def measured(self, node: str, what: str, nanoseconds: int, turn: int) -> None:
         raise ValueError("measured")
 
     async def watch(self, run: Run) -> None:
@@ -87,9 +91,10 @@ async def test_an_observer_sees_frames_measurements_and_the_end() -> None:
     report = await Run(graph(), observers=diaries).execute()
     for diary in diaries:
         assert diary.seen == [str(number) for number in range(10)]
-        assert diary.measurements == [("up", "delay", 7)]
+        assert diary.measurements == [("up", "delay", 7, 3)]
         assert diary.ends == [(True, "")]
         assert diary.ticks == 6
+        assert diary.begun == 1
     assert report.completed
 
 

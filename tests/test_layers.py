@@ -41,7 +41,7 @@ LAYERS = [
     {"pipeline"},
     {"pipeline.testing", "pipeline.cli"},
     {"pipeline.cli.talk", "pipeline.cli.summary", "pipeline.cli.commands", "pipeline.cli.findings"},
-    {"pipeline.cli.sampling"},
+    {"pipeline.cli.sampling", "pipeline.cli.observing"},
     {"pipeline.cli.screen"},
     {"pipeline.cli.views"},
     {"pipeline.cli.json_lines"},

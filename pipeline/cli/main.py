@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -104,12 +104,19 @@ _NO_CODE = click.option(
     metavar="SECONDS",
     help="How long what is under way may take to end after the first Ctrl-C.",
 )
+@click.option(
+    "--report",
+    type=click.Path(),
+    metavar="FILE.html",
+    help="Write a page of the session when it is over: timeline, sound, words, waits.",
+)
 def run(
     config: str,
     overrides: tuple[str, ...],
     view: Literal["auto", "live", "lines", "json", "none"],
     debug: bool,
     drain: float,
+    report: str | None,
 ) -> None:
     """Run the graph that CONFIG describes.
 
@@ -118,7 +125,17 @@ def run(
     """
     from pipeline.cli.run import run_config
 
-    status = run_config(config, debug=debug, drain_seconds=drain, overrides=overrides, view=view)
+    observing: dict[str, dict[str, Any]] = {}
+    if report is not None:
+        observing["report"] = {"path": report, "title": config}
+    status = run_config(
+        config,
+        debug=debug,
+        drain_seconds=drain,
+        overrides=overrides,
+        view=view,
+        observing=observing,
+    )
     raise SystemExit(status)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 from rich.console import Console
 
 from pipeline.cli.findings import print_findings
+from pipeline.cli.observing import make_observers
 from pipeline.cli.views import Lines, Live, View, ViewName
 from pipeline.config import check_file, load
-from pipeline.errors import ConfigError, PipelineError, ProcessorFailure
+from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, SettingError
 from pipeline.graph import Graph
+from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
 from pipeline.settings import read_settings
@@ -31,8 +34,12 @@ def run_config(
     drain_seconds: float,
     overrides: Sequence[str] = (),
     view: ViewName = "auto",
+    observing: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> int:
-    """Run a configuration with everything a person at a terminal wants to see; the exit status."""
+    """Run a configuration with everything a person at a terminal wants to see; the exit status.
+
+    observing: names of observers that are installed, and their settings.
+    """
     console = Console(stderr=True, highlight=False)
     try:
         graph = load(path, overrides=overrides)
@@ -43,11 +50,17 @@ def run_config(
         message = f'standard output is taken by "{taken}": --view json has to have it alone'
         console.print(message, markup=False, soft_wrap=True)
         return WRONG_INPUT
+    try:
+        observers = make_observers(observing or {})
+    except SettingError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        console.print(f"{error}{hint}", markup=False, soft_wrap=True)
+        return WRONG_INPUT
     shown = choose(view, graph, path, console)
     stopped_by: list[int] = []
     try:
         with shown.showing_log(debug):
-            report = anyio.run(_run, graph, shown, drain_seconds, stopped_by)
+            report = anyio.run(_run, graph, shown, observers, drain_seconds, stopped_by)
     except ConfigError as error:
         print_findings(error.findings, console)
         return WRONG_INPUT
@@ -90,8 +103,14 @@ def _on_stdout(graph: Graph) -> str | None:
     return None
 
 
-async def _run(graph: Graph, view: View, drain_seconds: float, stopped_by: list[int]) -> Report:
-    run = Run(graph, taps=view.taps, drain_seconds=drain_seconds)
+async def _run(
+    graph: Graph,
+    view: View,
+    observers: Sequence[Observer],
+    drain_seconds: float,
+    stopped_by: list[int],
+) -> Report:
+    run = Run(graph, taps=view.taps, observers=observers, drain_seconds=drain_seconds)
     outcome: Report | PipelineError
     async with anyio.create_task_group() as group:
         group.start_soon(_obey_signals, run, view.note, stopped_by)

@@ -30,6 +30,7 @@ from pipeline import (
     Report,
     Run,
     SessionEvent,
+    Speaker,
     SpeechStarted,
     Thought,
     ToolCall,
@@ -42,6 +43,8 @@ from pipeline import (
 from pipeline.config import loads
 from pipeline.testing import VirtualTimeLoop, run_virtually
 from processors.audio.codecs import decode
+from processors.audio.half_duplex import HalfDuplex
+from processors.audio.sink import AudioSink
 from processors.audio.source import AudioSource
 from processors.audio.speaker import LoudSpeaker
 from processors.image.source import ImageSource
@@ -55,7 +58,7 @@ NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "qui
 LISBON = "What will the weather be like in Lisbon this weekend?"
 PORTO = "Sorry, stop. And what about Porto?"
 
-OF_DEVICES = {"camera", "talk"}
+OF_DEVICES = {"camera", "hands_free", "talk"}
 """Those that need a device, which this machine may not have: in its place runs something else."""
 
 FrameT = TypeVar("FrameT", bound=Frame)
@@ -322,6 +325,27 @@ def test_talk() -> None:
     each = (shown.report.measurements[f"response.{part}"] for part in parts)
     summed = [sum(lengths) for lengths in zip(*each, strict=True)]
     assert whole == pytest.approx(summed, abs=5e6)
+
+
+def test_hands_free() -> None:
+    """With the microphone closed while the model is heard, which needs no extra and no room."""
+    microphone = AudioSource(str(CONFIGS / "speech/question.wav"))
+    speaker, closed = LoudSpeaker("none"), HalfDuplex()
+    shown = show("hands_free", microphone=microphone, speaker=speaker, echo=closed)
+    assert shown.answers
+    heard = shown.of(Playback)
+    began, ended = (next(f.pts for f in heard if f.playing is playing) for playing in (True, False))
+    passed = [f for f in shown.of(AudioFrame) if f.speaker is Speaker.USER and f.rate == 16_000]
+    assert began < 8.2 * SECOND < ended  # the user talks over the model
+    assert not any(f.samples.any() for f in passed if began + SECOND // 5 < f.pts < ended)
+
+
+def test_pipe(folder: Path) -> None:
+    caller = AudioSource(str(CONFIGS / "speech/question.wav"))
+    shown = show("pipe", caller=caller, player=AudioSink(str(folder / "model.raw"), realtime=True))
+    assert len(shown.answers) == 2
+    answers = decode((folder / "model.raw").read_bytes(), "s16le")
+    assert len(answers) / 24_000 == pytest.approx(shown.rows[-1]["end"], abs=0.1)
 
 
 # --- sessions ---

@@ -110,6 +110,14 @@ _NO_CODE = click.option(
     metavar="FILE.html",
     help="Write a page of the session when it is over: timeline, sound, words, waits.",
 )
+@click.option(
+    "--otel/--no-otel",
+    default=None,
+    help="Tell OpenTelemetry what happens. If not given, as variables of the environment say.",
+)
+@click.option(
+    "--otel-content", is_flag=True, help="Tell it what was said, too: this is personal data."
+)
 def run(
     config: str,
     overrides: tuple[str, ...],
@@ -117,15 +125,20 @@ def run(
     debug: bool,
     drain: float,
     report: str | None,
+    otel: bool | None,
+    otel_content: bool,
 ) -> None:
     """Run the graph that CONFIG describes.
 
     All that is seen goes to standard error, but for the events of `--view json`. The first Ctrl-C
     lets what is under way come to its end, the second stops at once.
     """
+    from pipeline.cli.observing import wants_telemetry
     from pipeline.cli.run import run_config
 
     observing: dict[str, dict[str, Any]] = {}
+    if wants_telemetry() if otel is None else otel:
+        observing["otel"] = {"title": config, "content": otel_content}
     if report is not None:
         observing["report"] = {"path": report, "title": config}
     status = run_config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,24 @@ from pipeline.runtime.observer import Observer
 
 GROUP = "pipeline.observers"
 """The entry point group: a name and what makes an `Observer` of settings."""
+
+
+TELEMETRY = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_METRICS_EXPORTER",
+)
+"""Variables of OpenTelemetry that say where to tell it what happens."""
+
+
+def wants_telemetry() -> bool:
+    """Whether the environment asks for OpenTelemetry, by its standard variables."""
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not disabled and any(
+        os.environ.get(name, "none") not in ("", "none") for name in TELEMETRY
+    )
 
 
 def make_observers(wanted: Mapping[str, Mapping[str, Any]]) -> list[Observer]:

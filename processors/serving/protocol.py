@@ -272,7 +272,10 @@ encode = msgspec.json.encode
 
 def decode_client(text: str | bytes) -> ClientEvent:
     """What a client says. Raises msgspec.DecodeError."""
-    return _client_decoder.decode(text)
+    try:
+        return _client_decoder.decode(text)
+    except (RecursionError, UnicodeError) as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def decode_server(text: str | bytes) -> ServerEvent:

@@ -68,3 +68,9 @@ def test_nothing_else_is_raised(text: str | bytes) -> None:
         pass
     except UnicodeEncodeError:
         pass  # a lone surrogate, which no websocket gives
+
+
+@pytest.mark.parametrize("text", ['{"type": "text", "text": "a", "x": ' + "[" * 100_000, b"\xff"])
+def test_what_is_too_deep_or_no_text_is_no_message(text: str | bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        protocol.decode_client(text)

@@ -52,6 +52,17 @@ def test_the_reference_says_what_is_known_of_a_setting(reference: ModuleType) ->
     }
 
 
+@pytest.mark.parametrize("package", ["pipeline", "processors"])
+def test_the_pictures_of_the_layout_are_those_of_the_code(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from draw_layout import draw
+
+    committed = (ROOT / f"docs/layout_{package}.svg").read_text()
+    assert draw(package) == committed, "run: python docs/draw_layout.py"
+
+
 def test_the_contents_lead_to_every_page() -> None:
     """A new page in `docs` is named in `docs/index.md`, with a few words on what is there."""
     index = (ROOT / "docs/index.md").read_text()

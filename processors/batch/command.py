@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -82,6 +83,13 @@ Exit status: 0 all done; 1 some have failed; 2 the input is wrong, nothing was r
     help="Write the results as a table, too.",
 )
 @click.option("--again", is_flag=True, help="Do again what is done.")
+@click.option("--on", type=click.Choice(["ray"]), help="Run the files on a Ray cluster.")
+@click.option(
+    "--address",
+    envvar="RAY_ADDRESS",
+    metavar="HOST:PORT",
+    help="Of the cluster; also RAY_ADDRESS. Left out, Ray is started on this machine.",
+)
 def batch(
     config: str,
     files: tuple[str, ...],
@@ -96,6 +104,8 @@ def batch(
     results: Path | None,
     table: Path | None,
     again: bool,
+    on: Literal["ray"] | None,
+    address: str | None,
 ) -> None:
     """Run the graph that CONFIG describes once for each file, as fast as they and the service
     allow.
@@ -104,6 +114,12 @@ def batch(
     batch that was interrupted goes on where it stopped, when it is called again. The first signal
     lets the files under way come to their end, the second stops at once.
     """
+    if on == "ray":
+        try:
+            import ray  # noqa: F401
+        except ModuleNotFoundError:
+            hint = "pip install 'live-pipeline[ray]'"
+            raise click.UsageError(f"the package ray is missing: {hint}") from None
     from processors.batch.run import Options, run_batch
 
     if not files and not inputs:
@@ -120,5 +136,7 @@ def batch(
         results=results,
         table=table,
         again=again,
+        on=on,
+        address=address,
     )
     raise SystemExit(run_batch(config, options))

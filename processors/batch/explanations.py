@@ -30,6 +30,17 @@ Example:
 Remedy: give outputs the names of files, which each run has in a folder of its own; let the input
 come from a file, as with `audio_source`.
 """,
+    "ray": """\
+There is no Ray cluster at the address, or it cannot be used from here.
+
+Example:
+
+    pipeline batch talk.yaml --inputs '*.wav' --on ray --address 127.0.0.1:1
+
+Remedy: start one, with `ray start --head` on one machine and `ray start --address=HOST:6379` on the
+others, all with the same versions of Python and Ray; or leave --address out, and it is started on
+this machine for as long as it is needed.
+""",
     "results": """\
 The file of results of `pipeline batch` cannot be written, or is there already and is something
 else, which is left alone.

@@ -25,7 +25,9 @@ LONGEST_LINE = 1 << 26
 class WorkerLostError(PipelineError):
     """A worker ended before it had said what came of its file."""
 
-    passing = True
+    def __init__(self, message: str, *, passing: bool = True) -> None:
+        self.passing = passing
+        super().__init__(message)
 
 
 async def execute_in_process(job: Job, tell: Callable[[float], None]) -> Outcome:

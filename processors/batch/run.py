@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import anyio
 from rich.console import Console
@@ -42,7 +43,7 @@ class Options:
     results: Path | None = None
     table: Path | None = None
     again: bool = False
-    on: str | None = None
+    on: Literal["ray"] | None = None
     address: str | None = None
 
 
@@ -73,6 +74,8 @@ def run_batch(config: str, options: Options) -> int:
         stopped_by = _run(jobs, plan, options, results, console)
         if options.table is not None:
             write_table(options.table, _of_batch(plan, results))
+    except ConfigError as error:
+        return _refuse(error.findings, console)
     except OSError as error:
         message = f"cannot write {error.filename or results.path}: {error.strerror}"
         return _refuse([Finding("results", message)], console)
@@ -92,47 +95,47 @@ def _run(
     jobs: list[Job], plan: Plan, options: Options, results: Results, console: Console
 ) -> int | None:
     """Run what is left to do; the signal that stopped it, if one did."""
-    at_once = _at_once(plan, options)
-    with results.appending() as append:
+    if done := len(plan.jobs) - len(jobs):
+        text = f"{done} of {len(plan.jobs)} are done already: see {results.path}"
+        console.print(Text(text), soft_wrap=True)
+    if not jobs:
+        return None
+    with results.appending() as append, _workers(options) as (execute, cores):
+        wanted = options.workers or max(1, round(cores * TO_A_CORE))
+        at_once = min(n for n in (wanted, plan.sessions, len(jobs)) if n is not None)
         display = Display(len(jobs), append, console)
-        if done := len(plan.jobs) - len(jobs):
-            display.note(f"{done} of {len(plan.jobs)} are done already: see {results.path}")
-        if not jobs:
-            return None
         files = "file" if len(jobs) == 1 else "files"
-        display.note(f"{len(jobs)} {files}, {min(at_once, len(jobs))} at a time")
+        display.note(f"{len(jobs)} {files}, {at_once} at a time")
         policy = Policy(at_once, options.retries, options.longest_s)
-        stopped_by = anyio.run(_execute, jobs, options, policy, display)
+        stopped_by = anyio.run(_execute, jobs, execute, policy, display)
     display.summarize(_of_batch(plan, results))
     display.note(f"results: {results.path}")
     return stopped_by
 
 
-def _at_once(plan: Plan, options: Options) -> int:
-    """Runs at a time; on every machine together, no more sessions than the Live API allows."""
-    wanted = options.workers
-    if wanted is None and options.on is None:
-        wanted = TO_A_CORE * (os.cpu_count() or 1)
-    return min(n for n in (wanted, plan.sessions, len(plan.jobs)) if n is not None)
+@contextmanager
+def _workers(options: Options) -> Iterator[tuple[Execute, float]]:
+    """How to run a file, and how many cores there are for it."""
+    if options.on == "ray":
+        from processors.batch.on_ray import ray_cluster
+
+        with ray_cluster(options.address) as cluster:
+            yield cluster
+    else:
+        yield execute_in_process, os.cpu_count() or 1
 
 
 async def _execute(
-    jobs: list[Job], options: Options, policy: Policy, display: Display
+    jobs: list[Job], execute: Execute, policy: Policy, display: Display
 ) -> int | None:
+    schedule = Schedule(jobs, execute, policy, display)
     stopped_by: list[int] = []
-    async with _executor(options) as execute:
-        schedule = Schedule(jobs, execute, policy, display)
-        with display.shown():
-            async with anyio.create_task_group() as group:
-                group.start_soon(_obey_signals, schedule, display, stopped_by)
-                await schedule.run()
-                group.cancel_scope.cancel()
+    with display.shown():
+        async with anyio.create_task_group() as group:
+            group.start_soon(_obey_signals, schedule, display, stopped_by)
+            await schedule.run()
+            group.cancel_scope.cancel()
     return stopped_by[-1] if stopped_by else None
-
-
-@asynccontextmanager
-async def _executor(options: Options) -> AsyncIterator[Execute]:
-    yield execute_in_process
 
 
 async def _obey_signals(schedule: Schedule, display: Display, stopped_by: list[int]) -> None:

@@ -38,7 +38,7 @@ def test_every_code_that_is_used_is_explained_and_no_other() -> None:
     used = set(codes("pipeline"))
     assert len(used) > 30
     assert set(EXPLANATIONS) == used
-    added = {"scenario", "replay", "binding", "token", "inputs", "batch", "results"}
+    added = {"scenario", "replay", "binding", "token", "inputs", "batch", "results", "ray"}
     assert set(codes("processors")) - used == added <= set(all_explanations())
 
 

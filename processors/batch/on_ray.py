@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
-import re
-import socket
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,18 +14,15 @@ import msgspec
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from pipeline import ConfigError, Finding
 from processors.batch.job import Job
 from processors.batch.outcome import Outcome
 from processors.batch.processes import WorkerLostError
 from processors.batch.schedule import Execute
 from processors.batch.worker import execute, logging_to
+from processors.ray_cluster import connect
 
-HOST_AND_PORT = re.compile(r"(?P<host>[^:/]+):(?P<port>\d{1,5})")
-PATIENCE_S = 5.0
 CORES = 0.25
 """What a run is taken to need of a node, where mostly it waits."""
-HINT = "start it with `ray start --head`, or leave --address out for one on this machine alone"
 
 
 @contextmanager
@@ -41,24 +36,6 @@ def ray_cluster(address: str | None) -> Iterator[tuple[Execute, float]]:
         yield _execute_as_task, ray.cluster_resources().get("CPU", 1)
     finally:
         ray.shutdown()
-
-
-def connect(address: str | None) -> None:
-    """Be one of a cluster's drivers; see `ray_cluster`."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        if address and (found := HOST_AND_PORT.fullmatch(address)):  # Ray itself takes 80 s
-            socket.create_connection((found["host"], int(found["port"])), PATIENCE_S).close()
-        ray.init(
-            address=address,
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        what = " ".join(str(error).split())
-        message = f"cannot use Ray at {address or 'this machine'}: {what}"
-        raise ConfigError([Finding("ray", message, hint=HINT)]) from None
 
 
 async def _execute_as_task(job: Job, tell: Callable[[float], None]) -> Outcome:
@@ -87,7 +64,8 @@ def _anywhere(job: Job) -> Job:
 
 
 def _run(job: Job) -> Outcome:
-    """What a task does."""
+    """What a task does; a Ctrl-C that reaches it on the batch's own machine is not for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with (
         logging_to(job.folder) as log,
         io.TextIOWrapper(log, write_through=True) as text,

@@ -24,6 +24,7 @@ from processors.serving.connection import Connection
 from processors.serving.limits import Limits
 from processors.serving.lobby import Lobby
 from processors.serving.metrics import CONTENT_TYPE
+from processors.serving.places import Places
 from processors.serving.protocol import SUBPROTOCOL
 
 PAGE = Path(__file__).parent / "page"
@@ -49,6 +50,7 @@ class Application:
     offer: the configuration, run anew for each client.
     token: what clients have to know. origins: of pages on other hosts that may connect.
     loopback: it is reached on this machine only; then a page has to come from it, too.
+    places: shared with other processes that serve the same.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Application:
         token: str = "",
         origins: Sequence[str] = (),
         loopback: bool = False,
+        places: Places | None = None,
     ) -> None:
         self._offer = offer
-        self.lobby = Lobby(offer, limits or Limits())
+        self.lobby = Lobby(offer, limits or Limits(), places)
         self._token = token
         self._origins = {origin.rstrip("/") for origin in origins}
         self._loopback = loopback
@@ -120,7 +123,10 @@ class Application:
         refusal = self._refusal(websocket)
         if refusal is not None:
             self.lobby.metrics.refused.labels("handshake").inc()
-            await websocket.send_denial_response(refusal)
+            if "websocket.http.response" in websocket.scope.get("extensions", {}):
+                await websocket.send_denial_response(refusal)
+            else:  # not every server can say why
+                await websocket.close()
             return
         self._strangers += 1
         try:

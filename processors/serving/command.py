@@ -99,6 +99,31 @@ import click
 )
 @click.option("--tls-cert", type=click.Path(), help="PEM of the certificate and its chain.")
 @click.option("--tls-key", type=click.Path(), help="PEM of its key.")
+@click.option(
+    "--on",
+    type=click.Choice(["ray"]),
+    help="Serve on a Ray cluster; --max-sessions counts those of all machines.",
+)
+@click.option(
+    "--address",
+    envvar="RAY_ADDRESS",
+    metavar="HOST:PORT",
+    help="Of the cluster; also RAY_ADDRESS. Left out, Ray is started on this machine.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="With --on: processes that serve, at most.",
+)
+@click.option(
+    "--replica-sessions",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="With --on: conversations of one process, at most.",
+)
 def serve(
     config: str,
     host: str,
@@ -117,6 +142,10 @@ def serve(
     origins: tuple[str, ...],
     tls_cert: str | None,
     tls_key: str | None,
+    on: str | None,
+    address: str | None,
+    replicas: int,
+    replica_sessions: int,
 ) -> None:
     """Serve CONFIG to many: each client that connects talks with a run of its own.
 
@@ -140,6 +169,26 @@ def serve(
         drain_s=drain,
         message_bytes=max_message,
     )
+    if on == "ray":
+        if queue or tls_cert or tls_key:
+            raise click.UsageError("--on ray goes without --queue, --tls-cert and --tls-key")
+        try:
+            from processors.serving.on_ray import Cluster, serve_on_ray
+        except ModuleNotFoundError as error:
+            hint = "pip install 'live-pipeline[ray]'"
+            raise click.UsageError(f"the package {error.name} is missing: {hint}") from None
+        status = serve_on_ray(
+            config,
+            Cluster(address, replicas, replica_sessions),
+            host=host,
+            port=port,
+            bind=bind,
+            files=files,
+            limits=limits,
+            token=token,
+            origins=origins,
+        )
+        raise SystemExit(status)
     status = serve_config(
         config,
         host=host,

@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 from processors.serving.binding import Offer
 from processors.serving.limits import Limits
 from processors.serving.metrics import Metrics
+from processors.serving.places import Places
 from processors.serving.protocol import Draining, Start
 from processors.serving.session import FINISH_S, Session, log
 
@@ -50,14 +51,15 @@ class _Ticket:
 
 
 class Lobby:
-    """All conversations of an application."""
+    """All conversations of an application. places: those that it shares with other processes."""
 
-    def __init__(self, offer: Offer, limits: Limits) -> None:
+    def __init__(self, offer: Offer, limits: Limits, places: Places | None = None) -> None:
         self.limits = limits
         self.metrics = Metrics()
         self.metrics.limit.set(limits.sessions)
         self.draining = False
         self._offer = offer
+        self._places = places
         self._sessions: dict[str, Session] = {}
         self._open = 0
         self._waiting: list[_Ticket] = []
@@ -68,6 +70,8 @@ class Lobby:
     async def running(self) -> AsyncIterator[None]:
         """Conversations live as long as this; what is left at its end is cut short."""
         async with anyio.create_task_group() as self._group:
+            if self._places is not None:
+                self._group.start_soon(self._places.hold, lambda: self._open)
             yield
             self._group.cancel_scope.cancel()
         self._group = None
@@ -100,11 +104,24 @@ class Lobby:
             await self._wait(tell)
         else:
             raise RefusedError("full")
+        await self._claim()
         self._count()
         session = Session(start, self.limits)
         self._sessions[session.id] = session
         self._group.start_soon(self._host, session, name=session.id)
         return session
+
+    async def _claim(self) -> None:
+        """The place has to be one of those that all processes share. Raises RefusedError."""
+        is_mine = self._places is None
+        try:
+            if self._places is not None:
+                is_mine = await self._places.claim(self._open)
+        finally:
+            if not is_mine:
+                self._free_place()
+        if not is_mine:
+            raise RefusedError("full")
 
     def find(self, start: Start) -> Session:
         """The conversation that a client comes back to. Raises RefusedError."""

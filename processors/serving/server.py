@@ -107,7 +107,7 @@ def serve_config(
         findings = offer.check()
     except ConfigError as error:
         offer, findings = None, list(error.findings)
-    findings += _check_reach(host, token, cert)
+    findings += _check_reach(host, token)
     for finding in findings:
         click.echo(str(finding), err=True)
     if offer is None or any(finding.severity == "error" for finding in findings):
@@ -127,6 +127,20 @@ def serve_config(
             click.echo(f"error: cannot use {error.filename or cert}: {error.strerror}", err=True)
             return WRONG_INPUT
     return DONE
+
+
+def prepare(config: str, *, bind: Sequence[str], files: str, host: str, token: str) -> Offer | None:
+    """What is to be served; None if something is wrong, which is said."""
+    offer: Offer | None
+    try:
+        offer = Offer(Path(config), read_bindings(bind), Path(files))
+        findings = offer.check()
+    except ConfigError as error:
+        offer, findings = None, list(error.findings)
+    findings += _check_reach(host, token)
+    for finding in findings:
+        click.echo(str(finding), err=True)
+    return None if any(finding.severity == "error" for finding in findings) else offer
 
 
 async def _run(
@@ -154,7 +168,7 @@ async def _run(
                     group.start_soon(drain)
 
 
-def _check_reach(host: str, token: str, cert: str | None) -> Iterator[Finding]:
+def _check_reach(host: str, token: str) -> Iterator[Finding]:
     if host not in LOOPBACK and not token:
         hint = "set PIPELINE_SERVE_TOKEN, or give --token"
         yield Finding(

@@ -105,3 +105,8 @@ def test_a_port_that_is_taken(config: Path) -> None:
 def test_a_certificate_that_is_not_there(config: Path) -> None:
     said = refused(str(config), *BIND, "--port", "0", "--tls-cert", "no.pem")
     assert said == "error: cannot use no.pem: No such file or directory\n"
+
+
+def test_what_a_cluster_cannot_do(config: Path) -> None:
+    said = refused(str(config), *BIND, "--on", "ray", "--queue", "3")
+    assert "--on ray goes without --queue, --tls-cert and --tls-key" in said

@@ -32,13 +32,19 @@ OUTSIDE = re.compile(r"\]\((?:\.\./)+((?!docs/)[^)#]+)(#[^)]*)?\)")
 
 
 def contents(index: str) -> str:
-    """A table of contents, which nobody sees in the page, for each section's list of pages."""
+    """A table of contents, which nobody sees in the page, for each section's list of pages.
+
+    Pages that no section names come behind them.
+    """
     parts = []
     for section in index.split("\n## ")[1:]:
         caption, _, text = section.partition("\n")
         parts.append(toctree(caption, ENTRY.findall(text)))
     from reference import CONTENTS
 
+    named = {"index", *ENTRY.findall(index)}
+    if others := sorted({page.stem for page in DOCS.glob("*.md")} - named):
+        parts.append(toctree("Further", others))
     return "\n".join([*parts, toctree("From the code", [f"{REFERENCE}/{p}" for p in CONTENTS])])
 
 

@@ -118,6 +118,11 @@ _NO_CODE = click.option(
 @click.option(
     "--otel-content", is_flag=True, help="Tell it what was said, too: this is personal data."
 )
+@click.option(
+    "--control/--no-control",
+    default=True,
+    help="Let `pipeline top` and `pipeline tap` of the same user look at it; they may by default.",
+)
 def run(
     config: str,
     overrides: tuple[str, ...],
@@ -127,6 +132,7 @@ def run(
     report: str | None,
     otel: bool | None,
     otel_content: bool,
+    control: bool,
 ) -> None:
     """Run the graph that CONFIG describes.
 
@@ -148,8 +154,38 @@ def run(
         overrides=overrides,
         view=view,
         observing=observing,
+        control=control,
     )
     raise SystemExit(status)
+
+
+_PID = click.option(
+    "--pid", type=int, metavar="NUMBER", help="The process that runs it, where several go on."
+)
+
+
+@main.command()
+@_PID
+@click.option("--once", is_flag=True, help="Print it once.")
+def top(pid: int | None, once: bool) -> None:
+    """Look at a run that goes on: rates, what waits, what is dropped, turns and tokens."""
+    from pipeline.cli.watching import top
+
+    raise SystemExit(top(pid, once=once))
+
+
+@main.command()
+@click.argument("patterns", nargs=-1, required=True, metavar="PATTERN...")
+@_PID
+def tap(patterns: tuple[str, ...], pid: int | None) -> None:
+    """Print frames of a run that goes on, one JSON object to a line.
+
+    PATTERN is where, and of which type: 'gemini.*' for all that gemini gives, '*.Transcript',
+    'mic -> gate' or '* -> gemini.AudioFrame' for what goes there.
+    """
+    from pipeline.cli.watching import tap
+
+    raise SystemExit(tap(patterns, pid))
 
 
 @main.command()

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 from rich.console import Console
 
+from pipeline.cli.control import Control
 from pipeline.cli.findings import print_findings
 from pipeline.cli.observing import make_observers
 from pipeline.cli.views import Lines, Live, View, ViewName
@@ -35,10 +36,12 @@ def run_config(
     overrides: Sequence[str] = (),
     view: ViewName = "auto",
     observing: Mapping[str, Mapping[str, Any]] | None = None,
+    control: bool = True,
 ) -> int:
     """Run a configuration with everything a person at a terminal wants to see; the exit status.
 
-    observing: names of observers that are installed, and their settings.
+    observing: names of observers that are installed, and their settings. control: let other
+    processes of the user look at it.
     """
     console = Console(stderr=True, highlight=False)
     try:
@@ -52,6 +55,8 @@ def run_config(
         return WRONG_INPUT
     try:
         observers = make_observers(observing or {})
+        if control:
+            observers.append(Control(path))
     except SettingError as error:
         hint = f"; {error.hint}" if error.hint else ""
         console.print(f"{error}{hint}", markup=False, soft_wrap=True)

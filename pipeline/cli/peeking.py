@@ -1,0 +1,92 @@
+"""Which frames `pipeline tap` shows, and what of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pipeline.cli.json_lines import NOT_SHOWN, event_name
+from pipeline.errors import did_you_mean
+from pipeline.frames import SECOND, AudioFrame, Frame
+from pipeline.graph import Graph
+
+LONGEST = 2_000
+"""Characters of one text."""
+
+
+class Peek:
+    """Whether a pattern is for frames of a type at a place: `gemini`, `gemini.*`, `*.Transcript`
+    for what nodes give, `mic -> gemini`, `* -> gemini.AudioFrame` for what goes over edges."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = [_plain(pattern) for pattern in patterns]
+
+    def __call__(self, place: str, kind: type[Frame]) -> bool:
+        names = [_plain(place), f"{_plain(place)}.{kind.__name__}"]
+        names.append(f"{_plain(place)}.{event_name(kind)}")
+        return any(
+            ("->" in pattern) == ("->" in place) and any(fnmatchcase(n, pattern) for n in names)
+            for pattern in self._patterns
+        )
+
+
+def unmatched(graph: Graph, patterns: Sequence[str]) -> str:
+    """Why a pattern can never show anything; empty if all can."""
+    edges = [_plain(f"{edge.source.name} -> {edge.target.name}") for edge in graph.edges]
+    for pattern in map(_plain, patterns):
+        places = edges if "->" in pattern else list(graph.nodes)
+        parts = (pattern, pattern.rpartition(".")[0])
+        if not any(fnmatchcase(place, part) for place in places for part in parts if part):
+            what = "edge" if "->" in pattern else "processor"
+            return f'no {what} is called "{pattern}"; {did_you_mean(parts[1] or pattern, places)}'
+    return ""
+
+
+def describe(at: int, place: str, frame: Frame) -> dict[str, Any]:
+    """A frame in a line: of sound its length and level, of pictures their size, text as it is.
+
+    at: nanoseconds since the run began, when it was seen; in the row, seconds.
+    """
+    row: dict[str, Any] = {
+        "at": round(at / SECOND, 4),
+        "place": place,
+        "type": event_name(type(frame)),
+    }
+    if isinstance(frame, AudioFrame):
+        samples = frame.samples.astype("float64") / 32768
+        power = float((samples**2).mean()) if samples.size else 0.0
+        peak = float(abs(samples).max()) if samples.size else 0.0
+        row |= {
+            "speaker": frame.speaker.value,
+            "pts": frame.pts,
+            "turn": frame.turn,
+            "ms": round(frame.duration / 1e6, 2),
+            "rate": frame.rate,
+            "channels": frame.channels,
+            "rms_db": _decibels(power, 10),
+            "peak_db": _decibels(peak, 20),
+        }
+        return row
+    for name in frame.__struct_fields__:
+        if name not in NOT_SHOWN:
+            row[name] = _shown(getattr(frame, name))
+    return row
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"{value[:LONGEST]}..."
+    return value
+
+
+def _decibels(value: float, factor: int) -> float | None:
+    """Below full scale; None for silence."""
+    return round(factor * math.log10(value), 1) if value > 0 else None
+
+
+def _plain(pattern: str) -> str:
+    return "".join(pattern.split())

@@ -158,7 +158,7 @@ def test_a_long_backlog_leaves_nothing_behind() -> None:
     assert alive[2] - alive[1] < 100
 
 
-@pytest.mark.parametrize(("channels", "kib"), [(False, 34), (True, 76)])
+@pytest.mark.parametrize(("channels", "kib"), [(False, 39), (True, 80)])
 def test_what_an_idle_session_occupies(channels: bool, kib: int) -> None:
     """A graph of seven nodes that waits, with an inbox at the last of them or at six."""
     sessions = 10

@@ -91,7 +91,7 @@ def soxr(seconds: int, quality: str, dtype: str) -> dict[str, float]:
 
 def vad(seconds: int, alone: bool) -> Measured:
     """The gate, or its detector."""
-    from processors.audio.detection import open_detector
+    from processors.audio.detection.detectors import open_detector
     from processors.audio.vad_gate import VadGate
 
     if alone:

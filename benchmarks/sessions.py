@@ -29,7 +29,8 @@ from benchmarks.harness.results import Row, Section, Spread
 from benchmarks.harness.rounds import Rounds, Subject, bound, compare
 from benchmarks.parts import Measured, Pass
 from pipeline import AudioFrame, Graph, InboxSettings, Processor, Run, Sink, Source
-from processors.audio.resampler import Resampler, open_stream
+from processors.audio.resampler import Resampler
+from processors.audio.resampling.stream import open_stream
 
 RATE, TO = 48_000, 16_000
 FRAME_S, FRAME_NS = 0.02, 20_000_000

@@ -27,9 +27,9 @@ from benchmarks.harness.results import Section
 from benchmarks.harness.rounds import Rounds, Subject, bound, compare
 from benchmarks.material import BACKGROUNDS, RATE, Speech, background, conversation, pcm
 from pipeline import SpeechStarted
-from processors.audio.detection import Detector, open_detector
+from processors.audio.detection.detectors import Detector, open_detector
+from processors.audio.detection.speech import SpeechTracker
 from processors.audio.pcm import Samples
-from processors.audio.speech import SpeechTracker
 from processors.audio.vad_gate import VadGate
 
 LEVELS = (-20.0, -35.0, -50.0)

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from pipeline import SettingError
-from processors.audio import silero
-from processors.audio.devices import CHANNELS, Direction, find_device, list_devices
+from processors.audio.detection import silero
+from processors.audio.devices.portaudio import CHANNELS, Direction, find_device, list_devices
 from processors.image.camera import list_cameras
 from processors.image.grabber import INSTALL
 from processors.live_api.backends import KEY_VARIABLES, TOKEN_VARIABLE, vertex_host

@@ -137,6 +137,14 @@ def test_processors_use_only_the_public_interface() -> None:
         assert not inner, f"{name} reaches into {inner}"
 
 
+def test_what_processors_of_sound_are_made_of_knows_none_of_them() -> None:
+    base = {f"processors.audio.{name}" for name in ("pcm", "codecs", "fade", "resampler")}
+    for name, file in modules("processors/audio").items():
+        if name.count(".") > 2:  # in a folder of parts
+            above = {m for m in imports(file) if m.startswith("processors.audio.")} - base
+            assert all(m.count(".") > 2 for m in above), f"{name} imports {above}"
+
+
 def test_layers_import_downwards_only() -> None:
     level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
     files = modules("pipeline")

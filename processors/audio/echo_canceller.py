@@ -10,8 +10,8 @@ import numpy as np
 from anyio import to_thread
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Speaker, Surroundings, Transform
-from processors.audio.echo_reference import EchoReference, Played
 from processors.audio.pcm import Samples, nanoseconds_of
+from processors.audio.playout.echo_reference import EchoReference, Played
 from processors.audio.resampler import Resampler
 
 RATES = (8000, 16_000, 32_000, 48_000)

@@ -12,8 +12,8 @@ from anyio import to_thread
 from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, PipelineError, Source
-from processors.audio.capture import Capture, CaptureClock
-from processors.audio.devices import SoundDevice, check_format, find_device, open_stream
+from processors.audio.devices.capture import Capture, CaptureClock
+from processors.audio.devices.portaudio import SoundDevice, check_format, find_device, open_stream
 from processors.threads import waker
 
 BUFFER_MS = 2000

@@ -23,12 +23,12 @@ from pipeline import (
     TurnEnded,
     TurnStarted,
 )
-from processors.audio.both_sides import TAIL, BothSides
-from processors.audio.markers import Markers, beside
+from processors.audio.files.sound_file import check_rate, check_suffix
 from processors.audio.pcm import count_of, nanoseconds_of
-from processors.audio.rotation import Rotation
-from processors.audio.sound_file import check_rate, check_suffix
-from processors.audio.track import JITTER
+from processors.audio.recording.both_sides import TAIL, BothSides
+from processors.audio.recording.markers import Markers, beside
+from processors.audio.recording.rotation import Rotation
+from processors.audio.recording.track import JITTER
 from processors.files import check_writable
 
 EVERY = SECOND // 10

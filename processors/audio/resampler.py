@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Protocol
+from typing import Annotated
 
-import numpy as np
 from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Transform
-from processors.audio.pcm import Samples, mix, nanoseconds_of, silence, to_int16
-from processors.audio.polyphase import Polyphase, is_simple
+from processors.audio.pcm import Samples, mix, nanoseconds_of
+from processors.audio.resampling.stream import Quality, Stream, open_stream
 
 GAP = 1_000_000
 """Nanoseconds by which a frame may miss the end of the one before and still continue it."""
-GATHERED_S = 0.32
-"""Seconds of sound that `best` hands to soxr together: a call costs as much as 10 ms of sound."""
-
-Quality = Literal["live", "best"]
 
 
 class Resampler(Transform):
@@ -102,53 +97,3 @@ class Resampler(Transform):
         pts = self._begin + nanoseconds_of(self._given, self.rate)
         self._given += len(output)
         return frame.replace(samples=output, rate=self.rate, pts=pts)
-
-
-class Stream(Protocol):
-    """A signal that is resampled piece by piece; int16 of shape (n, c) in and out."""
-
-    def push(self, samples: Samples) -> Samples:
-        """Take in samples; returns those that can be told by now."""
-
-    def finish(self) -> Samples:
-        """The end of the stream: returns what was held back."""
-
-
-class SoxrStream:
-    """A stream resampled by soxr, in which it can hold back `gathered_s` more than soxr does."""
-
-    def __init__(
-        self, rate: int, to: int, channels: int, quality: str, gathered_s: float = 0.0
-    ) -> None:
-        import soxr
-
-        # With integers soxr dithers: other samples each time, and noise where there was silence.
-        self._soxr = soxr.ResampleStream(rate, to, channels, dtype="float32", quality=quality)
-        self._enough = gathered_s * rate
-        self._gathered: list[Samples] = []
-        self._count = 0
-        self._nothing = silence(0, channels)
-
-    def push(self, samples: Samples) -> Samples:
-        self._gathered.append(samples)
-        self._count += len(samples)
-        if self._count < self._enough:
-            return self._nothing
-        return self._resample(last=False)
-
-    def finish(self) -> Samples:
-        return self._resample(last=True)
-
-    def _resample(self, *, last: bool) -> Samples:
-        together = np.concatenate((self._nothing, *self._gathered), axis=0, dtype=np.float32)
-        self._gathered, self._count = [], 0
-        return to_int16(self._soxr.resample_chunk(together, last))
-
-
-def open_stream(rate: int, to: int, channels: int, quality: Quality) -> Stream:
-    """A new stream from `rate` to `to`, in Hz."""
-    if quality == "best":
-        return SoxrStream(rate, to, channels, "VHQ", GATHERED_S)
-    if is_simple(rate, to):
-        return Polyphase(rate, to, channels)
-    return SoxrStream(rate, to, channels, "LQ")

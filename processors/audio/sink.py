@@ -21,9 +21,9 @@ from pipeline import (
 )
 from processors.audio.codecs import Encoding
 from processors.audio.fade import Fade
+from processors.audio.files.raw_file import RawFile, is_standard_output, refuse_terminal
+from processors.audio.files.sound_file import SoundFile, check_rate, check_suffix, open_sound_file
 from processors.audio.pcm import Samples, count_of, mix, nanoseconds_of, silence
-from processors.audio.raw_file import RawFile, is_standard_output, refuse_terminal
-from processors.audio.sound_file import SoundFile, check_rate, check_suffix, open_sound_file
 from processors.files import check_writable
 from processors.threads import run_in_daemon_thread
 

@@ -14,9 +14,9 @@ from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, InputPath, SettingError, Source
 from processors.audio.codecs import Encoding
-from processors.audio.pace import Pace
 from processors.audio.pcm import Samples, from_float
-from processors.audio.pcm_reader import (
+from processors.audio.sources.pace import Pace
+from processors.audio.sources.pcm_reader import (
     LONGEST_RATE,
     MOST_CHANNELS,
     PcmReader,

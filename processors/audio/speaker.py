@@ -25,14 +25,14 @@ from pipeline import (
     TurnEnded,
     TurnStarted,
 )
-from processors.audio.devices import check_format, find_device
-from processors.audio.echo_reference import Played
-from processors.audio.output import Loudspeaker, Output, Unheard
+from processors.audio.devices.output import Loudspeaker, Output, Unheard
+from processors.audio.devices.portaudio import check_format, find_device
 from processors.audio.pcm import Samples
-from processors.audio.playable import Piece, Playable
-from processors.audio.playhead import Playhead
-from processors.audio.playout import PlayoutBuffer
-from processors.audio.response_time import ResponseTime
+from processors.audio.playout.buffer import PlayoutBuffer
+from processors.audio.playout.echo_reference import Played
+from processors.audio.playout.playable import Piece, Playable
+from processors.audio.playout.playhead import Playhead
+from processors.audio.playout.response_time import ResponseTime
 
 Takes = AudioFrame | TurnStarted | TurnEnded | SpeechStarted | SpeechEnded
 Gives = Playback | Played | Interruption

@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, Source
 from processors.audio.codecs import Encoding
-from processors.audio.pace import Pace
-from processors.audio.pcm_reader import PcmReader, layout_of, read_blocks
-from processors.audio.remote import parse_address, read_address
+from processors.audio.sources.pace import Pace
+from processors.audio.sources.pcm_reader import PcmReader, layout_of, read_blocks
+from processors.audio.sources.remote import parse_address, read_address
 from processors.threads import Followed, follow
 
 PATIENCE_MS = 500

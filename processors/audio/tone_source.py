@@ -10,9 +10,9 @@ import numpy as np
 from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Source
-from processors.audio import signals
-from processors.audio.pace import Pace
 from processors.audio.pcm import to_int16
+from processors.audio.sources import signals
+from processors.audio.sources.pace import Pace
 
 Hertz = Annotated[float, Meta(gt=0, le=192_000)]
 SWEEP_S = 10.0

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from pipeline import AudioFrame, SettingError, SpeechEnded, SpeechStarted, Transform
-from processors.audio import silero
-from processors.audio.detection import Detector, Engine, missing, open_detector
-from processors.audio.speech import SpeechTracker
+from processors.audio.detection import silero
+from processors.audio.detection.detectors import Detector, Engine, missing, open_detector
+from processors.audio.detection.speech import SpeechTracker
 
 MS = 1_000_000
 GAP = 100 * MS

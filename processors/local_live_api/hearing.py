@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.audio.energy import WINDOW_MS, EnergyDetector
+from processors.audio.detection.energy import WINDOW_MS, EnergyDetector
 from processors.live_api.messages import Blob, RealtimeInputConfig
 from processors.local_live_api.refusal import INVALID_ARGUMENT, RefusedError
 from processors.local_live_api.switches import Switches

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from pipeline import SECOND, AudioFrame, Playback, Speaker
-from processors.audio.both_sides import BothSides
 from processors.audio.pcm import Samples, count_of
-from processors.audio.track import Piece
+from processors.audio.recording.both_sides import BothSides
+from processors.audio.recording.track import Piece
 
 RATE = 16_000
 COLUMNS = 50

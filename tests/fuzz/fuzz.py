@@ -38,7 +38,7 @@ with _instrumented() if __name__ == "__main__" else nullcontext():
     from pipeline.cli.findings import as_text
     from pipeline.config import check
     from pipeline.config.dotenv import read_env
-    from processors.audio.pcm_reader import NotSound, PcmReader
+    from processors.audio.sources.pcm_reader import NotSound, PcmReader
     from processors.live_api.messages import decode_server
     from processors.live_api.recording import read_recording
     from processors.local_live_api.acts import acts_of

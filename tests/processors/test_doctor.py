@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from processors import doctor
-from processors.audio import silero
+from processors.audio.detection import silero
 from processors.doctor import Attempt, check_google_credentials, check_key, check_machine
 
 SECRET = "AIzaSyVerySecret"

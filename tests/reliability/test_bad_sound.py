@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from pipeline import Graph, PipelineError, ProcessorFailure, Run, SettingError
 from pipeline.testing import Collect
-from processors.audio.pcm_reader import LONGEST_HEADER, NotSound, PcmReader
 from processors.audio.source import AudioSource
+from processors.audio.sources.pcm_reader import LONGEST_HEADER, NotSound, PcmReader
 from processors.audio.stream_source import StreamSource
 
 MIB = 2**20

@@ -14,7 +14,7 @@ from benchmarks.harness import machine
 from benchmarks.parts import Measured
 from benchmarks.peers.pipecat.parts import Head, Identity, Tail, make, running, worker_of
 from benchmarks.sessions import PASSES, RATE, SOUND, TO, Load
-from processors.audio.resampler import open_stream
+from processors.audio.resampling.stream import open_stream
 
 FORGETS_AFTER_MS = 200
 """Its resampler gives up what it holds when so much time has passed since the last call."""

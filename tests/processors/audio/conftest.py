@@ -1,4 +1,4 @@
-"""Makes `portaudio` importable: the stand-in for a sound card."""
+"""Makes importable `portaudio`, the stand-in for a sound card, and `addresses`, real servers."""
 
 import sys
 from pathlib import Path

@@ -24,10 +24,10 @@ from pipeline import (
     Speaker,
 )
 from pipeline.testing import Collect, VirtualTimeLoop, feed
+from processors.audio.devices.output import Unheard
 from processors.audio.echo_canceller import EchoCanceller
-from processors.audio.echo_reference import Played
-from processors.audio.output import Unheard
 from processors.audio.pcm import nanoseconds_of
+from processors.audio.playout.echo_reference import Played
 from processors.audio.speaker import LoudSpeaker
 
 RATE = 16_000

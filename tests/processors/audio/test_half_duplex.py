@@ -20,8 +20,8 @@ from pipeline import (
     TurnEnded,
 )
 from pipeline.testing import Collect, feed
+from processors.audio.devices.output import Unheard
 from processors.audio.half_duplex import HalfDuplex
-from processors.audio.output import Unheard
 from processors.audio.speaker import LoudSpeaker
 
 RATE = 16_000

@@ -32,9 +32,9 @@ from pipeline import (
     TurnStarted,
 )
 from pipeline.testing import VirtualTimeLoop, run_virtually
+from processors.audio.files.sound_file import SUFFIXES
 from processors.audio.pcm import count_of, nanoseconds_of
 from processors.audio.recorder import Recorder
-from processors.audio.sound_file import SUFFIXES
 
 RATE = 8000
 FADE = RATE // 200

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pipeline import SECOND, AudioFormat, AudioFrame, Graph, SettingError, Speaker
 from pipeline.testing import Collect, VirtualTimeLoop, feed
 from processors.audio.pcm import mix, nanoseconds_of, silence
-from processors.audio.polyphase import Polyphase
-from processors.audio.resampler import Quality, Resampler
+from processors.audio.resampler import Resampler
+from processors.audio.resampling.polyphase import Polyphase
+from processors.audio.resampling.stream import Quality
 from processors.audio.source import AudioSource
 
 RATES = [8000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000]

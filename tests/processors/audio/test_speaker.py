@@ -25,7 +25,7 @@ from pipeline import (
     TurnStarted,
 )
 from pipeline.testing import Collect
-from processors.audio.output import Unheard
+from processors.audio.devices.output import Unheard
 from processors.audio.pcm import nanoseconds_of
 from processors.audio.speaker import LoudSpeaker
 

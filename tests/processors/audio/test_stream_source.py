@@ -7,7 +7,7 @@ import anyio
 import numpy as np
 import pytest
 import soundfile
-from test_remote import body, http_server, websocket_server
+from addresses import body, http_server, websocket_server
 from websockets.sync.server import ServerConnection
 
 from pipeline import AudioFormat, Graph, ProcessorFailure, Run, SettingError

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline import SECOND, AudioFrame, SettingError, SpeechEnded, SpeechStarted
 from pipeline.testing import VirtualTimeLoop, feed
-from processors.audio import silero
-from processors.audio.detection import missing
+from processors.audio.detection import silero
+from processors.audio.detection.detectors import missing
 from processors.audio.pcm import nanoseconds_of
 from processors.audio.vad_gate import VadGate
 from processors.local_live_api.voice import synthesize

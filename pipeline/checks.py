@@ -98,7 +98,8 @@ def _reachable(graph: Graph) -> list[Node]:
 
 
 def accepted(node: Node, known: dict[str, FrameTypes]) -> FrameTypes:
-    """What an edge into `node` carries: what it takes, or something behind it does.
+    """What an edge into `node` carries: what it takes, or something behind it does. Dead letters go
+    straight to what takes them, since who fails is wired to that.
 
     Like `emitted`, it is asked in the order that leaves it little to look up further on.
     """
@@ -106,7 +107,8 @@ def accepted(node: Node, known: dict[str, FrameTypes]) -> FrameTypes:
         types = dict.fromkeys(node.ports.takes)
         if node.passes:
             for edge in node.outgoing:
-                types.update(dict.fromkeys(accepted(edge.target, known)))
+                behind = accepted(edge.target, known)
+                types.update(dict.fromkeys(kind for kind in behind if kind is not DeadLetter))
         known[node.name] = tuple(types)
     return known[node.name]
 

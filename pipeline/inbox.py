@@ -79,6 +79,7 @@ class Inbox(Generic[T]):
         "_held",
         "_late",
         "_late_ended",
+        "_late_is_read",
         "_longest",
         "_news",
         "_policy",
@@ -109,6 +110,7 @@ class Inbox(Generic[T]):
         self._room: anyio.Event | None = None  # what senders wait for
         self._ended = False
         self._late_ended = False
+        self._late_is_read = False
         self._resumed = 0
         self._closed = "receiver ended"
 
@@ -169,8 +171,11 @@ class Inbox(Generic[T]):
     def late(self) -> AsyncIterator[T]:
         """Frames that come back through a cycle after the inputs have ended.
 
-        It ends when the processors that they come from have ended.
+        It ends when the processors that they come from have ended. Of what comes before this is
+        called, or if it never is, the inbox takes what it has room for, and drops the rest: who
+        sends it would wait for a reader that may be waiting for them.
         """
+        self._late_is_read = True
         return _Late(self)
 
     async def _receive_late(self) -> T:
@@ -290,7 +295,9 @@ class Inbox(Generic[T]):
         if self._late is None:
             self._late = deque()
         if len(self._late) >= self._capacity:
-            return False
+            if not self._late_is_read:
+                self.count_drop("came late", 1)
+            return not self._late_is_read
         self._late.append(frame)
         self.high_water = max(self.high_water, self.depth)
         self._wake()

@@ -66,7 +66,7 @@ async def run_transform(station: Station, wiring: Wiring) -> None:
         handle = _async_handler(station, wiring)
         await _read(station, wiring, defaultdict(lambda: handle))
     else:
-        await _read(station, wiring, wiring.entrance(station))  # the same calls as in-line
+        await _read(station, wiring, wiring.entrance(station), copes=False)  # as in-line
     await flush(station, wiring)
 
 
@@ -172,10 +172,13 @@ async def _iterating(frames: AsyncIterator[Frame]) -> AsyncIterator[AsyncIterato
         await generator.aclose()
 
 
-async def _read(station: Station, wiring: Wiring, handlers: Mapping[type, Handler]) -> None:
+async def _read(
+    station: Station, wiring: Wiring, handlers: Mapping[type, Handler], *, copes: bool = True
+) -> None:
     """Hand every frame of the inbox to the handler of its type, and wait for what that returns.
 
-    An interruption of the turn that the frame is media of cancels the wait.
+    An interruption of the turn that the frame is media of cancels the wait. copes: the handlers
+    leave it to this to account for failures.
     """
     inbox = cast(Inbox[Frame], station.inbox)
     take, blocked = inbox.receive_nowait, wiring.blocked
@@ -206,6 +209,8 @@ async def _read(station: Station, wiring: Wiring, handlers: Mapping[type, Handle
             inbox.count_drop("run stopped", 1)
             raise
         except Exception as error:
+            if not copes:
+                raise
             station.cope(error, frame)
         if blocked:
             await wiring.settle()

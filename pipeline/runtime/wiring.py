@@ -102,6 +102,8 @@ class Station:
         """
         failure = self.failure(error, frame)
         if failure is _leaf(error):
+            if frame is not None and failure.processor != self.name:
+                self.drops[self.name, "run stopped"] += 1
             raise failure from failure.__cause__
         if frame is not None:
             self.drops[self.name, FAILED] += 1

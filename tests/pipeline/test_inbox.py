@@ -313,8 +313,10 @@ async def test_what_comes_back_through_a_cycle_after_the_end() -> None:
     box.inbox.end()
     assert [frame async for frame in box.inbox] == []
     assert box.inbox.offer(text(1))
-    assert not box.inbox.offer(text(2))
+    assert box.inbox.offer(text(9))  # nobody may ever ask for it
+    assert box.drops == {"came late": 1}
     late = box.inbox.late()
+    assert not box.inbox.offer(text(2))
     assert (await anext(late)).pts == 1
     assert box.inbox.offer(text(2))
     assert (await anext(late)).pts == 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from rich.console import Console
 from pipeline.cli.control import Control
 from pipeline.cli.findings import print_findings
 from pipeline.cli.observing import make_observers
+from pipeline.cli.stopping import STOPPED, obeying_signals
 from pipeline.cli.views import Lines, Live, View, ViewName
 from pipeline.config import check_file, load
 from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, SettingError
@@ -24,8 +27,6 @@ from pipeline.runtime.run import Run
 from pipeline.settings import read_settings
 
 FAILED, WRONG_INPUT = 1, 2
-STOPPED = 128
-"""Plus the number of the signal, as a shell would say it."""
 
 
 def run_config(
@@ -115,28 +116,39 @@ async def _run(
     drain_seconds: float,
     stopped_by: list[int],
 ) -> Report:
+    import asyncio  # takes a while
+
     run = Run(graph, taps=view.taps, observers=observers, drain_seconds=drain_seconds)
+    loop, context = asyncio.get_running_loop(), copy_context()
+
+    def stop() -> None:
+        if len(stopped_by) == 1:
+            view.note(f"finishing, for at most {drain_seconds:g} s; once more to stop at once")
+            run.finish()
+        else:
+            run.cancel()
+
+    def heed(number: int) -> None:
+        """The first signal lets the run come to its end, the second stops it."""
+        stopped_by.append(number)
+        with suppress(RuntimeError):  # the event loop has ended already
+            loop.call_soon_threadsafe(stop, context=context)
+
+    with obeying_signals(heed, drain_seconds):
+        outcome = await _watched(run, view)
+    if isinstance(outcome, PipelineError):
+        raise outcome
+    return outcome
+
+
+async def _watched(run: Run, view: View) -> Report | PipelineError:
+    """What came of a run; an error that was raised here would be wrapped in groups."""
     outcome: Report | PipelineError
     async with anyio.create_task_group() as group:
-        group.start_soon(_obey_signals, run, view.note, stopped_by)
         group.start_soon(view.watch, run)
         try:
             outcome = await run.execute()
         except PipelineError as error:  # raised outside, or the task group would wrap it
             outcome = error
         group.cancel_scope.cancel()
-    if isinstance(outcome, PipelineError):
-        raise outcome
     return outcome
-
-
-async def _obey_signals(run: Run, note: Callable[[str], None], stopped_by: list[int]) -> None:
-    """The first signal lets the run come to its end, the second stops it."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            stopped_by.append(number)
-            if len(stopped_by) == 1:
-                note(f"finishing, for at most {run.drain_seconds:g} s; once more to stop at once")
-                run.finish()
-            else:
-                run.cancel()

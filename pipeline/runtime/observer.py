@@ -50,7 +50,7 @@ class Observer:
     async def ended(self, report: Report, failure: PipelineError | None) -> None:
         """The run is over: done, cut short (`report.completed` is false) or failed.
 
-        Has 30 seconds, even where the run was cancelled. Not called if it never began.
+        Has 30 seconds; where the run was cancelled, a part of one. Not called if it never began.
         """
 
 
@@ -95,12 +95,13 @@ class Observed:
                 group.cancel_scope.cancel()
         finally:
             if not isinstance(failure, ConfigError):
-                with anyio.move_on_after(ENDING_SECONDS, shield=True) as limit:
+                seconds = min(ENDING_SECONDS, run.closing.left + 0.1)
+                with anyio.move_on_after(seconds, shield=True) as limit:
                     async with anyio.create_task_group() as group:
                         for observer in self._observers:
                             group.start_soon(self._end, observer, run.report, failure)
                 if limit.cancelled_caught:
-                    _log().warning("observers took more than %g s to end", ENDING_SECONDS)
+                    _log().warning("observers took more than %g s to end", seconds)
         if failure is not None:
             raise failure
         return run.report

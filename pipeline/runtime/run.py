@@ -11,11 +11,12 @@ import anyio
 
 from pipeline.environment import check_surroundings
 from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, errors_of
-from pipeline.frames import SECOND, DeadLetter
+from pipeline.frames import SECOND
 from pipeline.graph import Graph
 from pipeline.processor import Duplex, Processor, Sink, Source
 from pipeline.runtime import tasks
 from pipeline.runtime.clock import event_loop_clock
+from pipeline.runtime.closing import Closing
 from pipeline.runtime.context import RunContext
 from pipeline.runtime.lives import Lives
 from pipeline.runtime.observer import Observed, Observer
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     from pipeline.frames import Frame
     from pipeline.inbox import Inbox
-
-CLOSE_SECONDS = 5.0
-"""How long a processor may take to close after the run was cancelled."""
 
 
 class Run:
@@ -56,6 +54,7 @@ class Run:
         self._probes: list[tuple[Selects, Tap]] = []
         self.drain_seconds = drain_seconds
         self._scope = anyio.CancelScope()
+        self.closing = Closing()
         self._sources: list[tasks.SourceTask] = []
         self._finishing = False
         self._sources_end = anyio.Event()
@@ -70,11 +69,13 @@ class Run:
         """End all sources and let the rest come to its end, within the time limit."""
         limit = anyio.current_time() + self.drain_seconds
         self._scope.deadline = min(self._scope.deadline, limit)
+        self.closing.cut_short(self.drain_seconds)
         self._finish_sources()
 
     def cancel(self) -> None:
         """Stop at once."""
         self._scope.cancel()
+        self.closing.cut_short()
 
     def now(self) -> int:
         """Nanoseconds since the sources started."""
@@ -128,7 +129,7 @@ class Run:
         self.wiring.taps += self.observed.taps
         self.wiring.probes = self._probes
         stations = list(self.wiring.stations.values())
-        self._working = {station.name for station in stations if _ends_here(station)}
+        self._working = {station.name for station in stations if station.ends_here}
         try:
             with self._scope:
                 async with AsyncExitStack() as stack:
@@ -342,9 +343,11 @@ class Run:
                     try:
                         yield
                         ended_well = True
+                    except anyio.get_cancelled_exc_class():
+                        self.closing.cut_short()
+                        raise
                     finally:
-                        scope.shield = True
-                        scope.deadline = anyio.current_time() + CLOSE_SECONDS
+                        self.closing.begin(scope)
         except Exception as error:
             failure = station.failure(error)
             detached = {known.processor for known in self.report.failures}
@@ -356,8 +359,9 @@ class Run:
                 self._fail(failure)
             raise failure from failure.__cause__
         finally:
+            self.closing.end(scope)
             if scope.cancel_called:
-                processor.context.log.warning("did not close within %g s", CLOSE_SECONDS)
+                processor.context.log.warning("did not close in time")
 
     def _fail(self, failure: ProcessorFailure) -> ProcessorFailure:
         """The first failure is the one that is reported."""
@@ -378,13 +382,6 @@ class Run:
             if station.inbox is not None:
                 self.report.high_water[station.name] = station.inbox.high_water
                 station.inbox.close()
-
-
-def _ends_here(station: Station) -> bool:
-    """Whether frames end up in it; dead letters are none of what a run is for."""
-    takes = station.node.ports.takes
-    is_worker = isinstance(station.processor, Sink) or not station.node.outgoing
-    return is_worker and takes != (DeadLetter,)
 
 
 def run(graph: Graph, *, taps: Taps | None = None, backend: str = "asyncio") -> Report:

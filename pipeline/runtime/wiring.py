@@ -20,7 +20,7 @@ from pipeline.errors import PipelineError, ProcessorFailure, error_code
 from pipeline.frames import DeadLetter, Frame, Interruption
 from pipeline.graph import Edge, Graph, Node
 from pipeline.inbox import Inbox, InboxSettings
-from pipeline.processor import Transform
+from pipeline.processor import Sink, Transform
 from pipeline.runtime.report import EdgeCount, Report
 
 FAILED = "failed"
@@ -76,6 +76,12 @@ class Station:
         self.busy_turn = 0
         self.limit: anyio.CancelScope | None = None
         """Ends what takes too long."""
+
+    @property
+    def ends_here(self) -> bool:
+        """Whether frames end up in it; dead letters are none of what a run is for."""
+        is_worker = isinstance(self.processor, Sink) or not self.node.outgoing
+        return is_worker and self.node.ports.takes != (DeadLetter,)
 
     def push(self, frame: Frame) -> None:
         """Emit a frame that this processor gives."""

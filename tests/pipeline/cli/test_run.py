@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,8 +188,8 @@ def test_help_and_version() -> None:
 class Running:
     """The command in a process of its own, up to the moment when it shows a text."""
 
-    def __init__(self, seconds: str, *arguments: str) -> None:
-        Path("x.yaml").write_text(ENDLESS.replace("SECONDS", seconds))
+    def __init__(self, seconds: str, *arguments: str, text: str = ENDLESS) -> None:
+        Path("x.yaml").write_text(text.replace("SECONDS", seconds))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipeline", "run", *arguments, "x.yaml"],
             stderr=subprocess.PIPE,
@@ -251,3 +252,54 @@ def test_draining_is_bounded(running: list[Running]) -> None:
     status, output = run.result()
     assert status == 128 + signal.SIGTERM, output
     assert "closed" in output
+
+
+HANGING = """
+import threading, time
+import anyio
+from pipeline import *
+
+class Spins(Sink):
+    async def consume(self, frame: TextFrame) -> None:
+        self.context.log.info("got one")
+        while True:
+            pass
+
+class Sleeps(Sink):
+    async def consume(self, frame: TextFrame) -> None:
+        self.context.log.info("got one")
+        time.sleep(1000)
+
+class InThread(Sink):
+    async def consume(self, frame: TextFrame) -> None:
+        self.context.log.info("got one")
+        await anyio.to_thread.run_sync(self.wait)
+
+    def wait(self) -> None:
+        time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("kind", ["Spins", "Sleeps", "InThread"])
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_process_in_which_something_hangs_ends_by_force(
+    kind: str, signals: int, folder: Path, running: list[Running]
+) -> None:
+    (folder / "hanging.py").write_text(HANGING)
+    text = ENDLESS.replace("./custom.py:Slow, seconds: SECONDS", f"./hanging.py:{kind}")
+    text = text.replace(
+        "flow: [", "  file: {use: audio_sink, path: tone.wav}\nflow: [tone -> file, "
+    )
+    text = text.replace("  slow:", "  tone: {use: tone_source}\n  slow:")
+    drain = "0.5" if signals == 1 else "1000"
+    running.append(run := Running("0", "--drain", drain, text=text))
+    run.wait_for("got one")
+    began = time.monotonic()
+    for _ in range(signals):
+        run.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    status, output = run.result()
+    assert status == 128 + signal.SIGTERM, output
+    assert '"slow" (hanging.py:' in output
+    assert "does not come to its end: stopped by force" in output
+    assert time.monotonic() - began < 1.5 + 3  # the limit, and a machine that is busy

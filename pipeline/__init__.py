@@ -64,7 +64,7 @@ from pipeline.processor import (
 from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run, run
-from pipeline.settings import CodeReference, InputPath, OutputPath, load_code
+from pipeline.settings import CodeReference, InputPath, OutputPath, code_refused, load_code
 from pipeline.supervision import OnError, Supervision
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ __all__ = [
     "Usage",
     "VideoFrame",
     "WebPage",
+    "code_refused",
     "did_you_mean",
     "draw_graph",
     "load",

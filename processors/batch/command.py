@@ -7,6 +7,8 @@ from typing import Literal
 
 import click
 
+from processors.code import no_code
+
 
 @click.command(
     epilog="""\b
@@ -33,6 +35,7 @@ Exit status: 0 all done; 1 some have failed; 2 the input is wrong, nothing was r
     metavar="NODE.SETTING=VALUE",
     help="A setting that counts instead of the one in the file; repeatable.",
 )
+@no_code
 @click.option(
     "--realtime",
     is_flag=True,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from processors.code import no_code
+
 
 @click.command()
 @click.argument("config", type=click.Path())
+@no_code
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option(

@@ -290,11 +290,14 @@ def test_a_warning_is_no_error_unless_it_is_said_so() -> None:
     assert '  x.yaml:3:43: warning[environment] "out": that is a lot; less\n' in run.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "run", "expand", "graph"])
+@pytest.mark.parametrize("command", ["check", "run", "expand", "graph", "batch", "serve"])
 def test_code_that_a_configuration_names_can_be_refused(command: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text('raise SystemExit("it ran")')
     config = tmp_path / "talk.yaml"
     config.write_text(GOOD.replace("use: text_source, lines: [hello]", "use: ./mine.py:Mine"))
-    result = CliRunner().invoke(main, [command, "--no-code", str(config)])
+    if command == "serve":
+        pytest.importorskip("uvicorn", reason="needs the extra `serve`")
+    files = [str(config)] if command == "batch" else []
+    result = CliRunner().invoke(main, [command, "--no-code", str(config), *files])
     assert result.exit_code == 2
     assert "mine.py:Mine is code, which --no-code refuses; leave the option out" in result.output

@@ -1,7 +1,7 @@
 """A fuzzer that is guided by coverage, for everything that reads what others have written.
 
     pip install -e '.[fuzz,test]'
-    python tests/fuzz/fuzz.py yaml -max_total_time=300
+    python -m tests.fuzz.fuzz yaml -max_total_time=300
 
 The targets: yaml, env, scenario, recording, server (frames of the service), client (frames of its
 clients), serve, wav, arguments. What follows the name goes to libFuzzer. Inputs that found

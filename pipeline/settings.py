@@ -220,6 +220,8 @@ def _anchor(value: Any, annotation: Any, base: Path) -> Any:
         extra = _extra(annotation)
         if extra.get("relative_to") != "config" or (extra.get("code") and ".py" not in value):
             return value
+        if value == "-":  # standard input
+            return value
         return str(base / value)
     if get_origin(annotation) is Annotated:
         return _anchor(value, arguments[0], base)

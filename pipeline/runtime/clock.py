@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import anyio
@@ -13,6 +12,8 @@ def event_loop_clock() -> Callable[[], float]:
 
     Seconds since some moment. To be called in the event loop that it is for.
     """
+    import asyncio  # takes long, and is for runs only
+
     try:
         return asyncio.get_running_loop().time if asyncio.current_task() else anyio.current_time
     except RuntimeError:  # another loop than that of asyncio

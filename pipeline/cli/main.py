@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import pipeline
+from pipeline.cli import options
 from pipeline.cli.commands import Commands
 
 if TYPE_CHECKING:
@@ -40,54 +41,11 @@ def _later(name: str) -> Callable[..., list[CompletionItem]]:
     return complete
 
 
-_SET = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="NODE.SETTING=VALUE",
-    help="A setting that counts instead of the one in the file; may be given several times.",
-)
-
-
-def _take_variables(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> None:
-    if files:
-        from pipeline.cli.given import take_variables
-
-        take_variables(files)
-
-
-_ENV = click.option(
-    "--env",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(),
-    expose_value=False,
-    callback=_take_variables,
-    help="Variables, NAME=value to a line; those of the environment count more.",
-)
-
-
-def _refuse_code(context: click.Context, _: click.Parameter, refused: bool) -> None:
-    if refused:
-        from pipeline.settings import code_refused
-
-        context.with_resource(code_refused())
-
-
-_NO_CODE = click.option(
-    "--no-code",
-    is_flag=True,
-    expose_value=False,
-    callback=_refuse_code,
-    help="Refuse files and modules of code that the configuration names.",
-)
-
-
 @main.command()
 @click.argument("config", type=click.Path())
-@_SET
-@_ENV
-@_NO_CODE
+@options.overrides
+@options.env
+@options.no_code
 @click.option(
     "--view",
     type=click.Choice(["auto", "live", "lines", "json", "none"]),
@@ -190,9 +148,9 @@ def tap(patterns: tuple[str, ...], pid: int | None) -> None:
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="FILE|DIR|PAGE.md...")
-@_SET
-@_ENV
-@_NO_CODE
+@options.overrides
+@options.env
+@options.no_code
 @click.option("--offline", is_flag=True, help="Ask nothing of the machine: no files, no keys.")
 @click.option(
     "--format",
@@ -276,9 +234,9 @@ def schema() -> None:
 
 @main.command()
 @click.argument("config", type=click.Path())
-@_SET
-@_ENV
-@_NO_CODE
+@options.overrides
+@options.env
+@options.no_code
 def expand(config: str, overrides: tuple[str, ...]) -> None:
     """Print CONFIG with variables and all defaults put in, and secrets left out."""
     from pipeline.cli.expand import expand
@@ -288,9 +246,9 @@ def expand(config: str, overrides: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("config", type=click.Path())
-@_SET
-@_ENV
-@_NO_CODE
+@options.overrides
+@options.env
+@options.no_code
 @click.option(
     "--format",
     "form",

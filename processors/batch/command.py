@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from processors.code import no_code
+from pipeline.cli import options as shared
 
 
 @click.command(
@@ -28,14 +28,9 @@ Exit status: 0 all done; 1 some have failed; 2 the input is wrong, nothing was r
     metavar="NAME",
     help="The source that reads the files; needed where several read some.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="NODE.SETTING=VALUE",
-    help="A setting that counts instead of the one in the file; repeatable.",
-)
-@no_code
+@shared.overrides
+@shared.env
+@shared.no_code
 @click.option(
     "--realtime",
     is_flag=True,

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import ConfigError, Finding
+from pipeline.cli.findings import print_findings
 from processors.batch.display import Display
 from processors.batch.job import Job
 from processors.batch.outcome import Outcome
@@ -151,6 +152,5 @@ async def _obey_signals(schedule: Schedule, display: Display, stopped_by: list[i
 
 
 def _refuse(findings: Sequence[Finding], console: Console) -> int:
-    for finding in findings:
-        console.print(Text(str(finding)), soft_wrap=True)
+    print_findings(findings, console)
     return WRONG_INPUT

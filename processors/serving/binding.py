@@ -56,16 +56,24 @@ class Offer:
 
     bound: nodes whose place a device of the client takes, besides those that speak with a device
     by themselves. files: a folder, in which each session has one for the files that it writes.
+    overrides: settings that count instead of the file's.
     private: clients are told nothing of functions, thoughts, code and searches.
     """
 
     def __init__(
-        self, config: Path, bound: Bindings, files: Path, *, private: bool = False
+        self,
+        config: Path,
+        bound: Bindings,
+        files: Path,
+        *,
+        overrides: Sequence[str] = (),
+        private: bool = False,
     ) -> None:
         self.private = private
         self.config = config
         self.bound = bound
         self.files = files
+        self.overrides = tuple(overrides)
 
     @cached_property
     def devices(self) -> list[Device]:
@@ -103,7 +111,7 @@ class Offer:
             line.devices.add(device)
             return _client_node(device, processor, line)
 
-        return load(self.config, overrides=overrides, replace=replace)
+        return load(self.config, overrides=[*self.overrides, *overrides], replace=replace)
 
     def _check_bindings(self, graph: Graph) -> Iterator[Finding]:
         for name in self.bound:

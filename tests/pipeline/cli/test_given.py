@@ -42,6 +42,22 @@ def test_every_command_takes_both(command: str) -> None:
     ) in wrong.output
 
 
+@pytest.mark.parametrize("command", ["batch", "serve"])
+def test_commands_of_other_packages_take_both(command: str, folder: Path) -> None:
+    if command == "serve":
+        pytest.importorskip("starlette", reason="wants the extra: serve")
+    (folder / "lines.txt").write_text("Hello.")
+    files = ["lines.txt"] if command == "batch" else []
+    missing = pipeline(command, "talk.yaml", *files)
+    assert "talk.yaml:2:37: error[variable] " in missing.output
+    assert '    typed: {use: text_source, lines: ["${GREETING}"]}\n' in missing.output
+    wrong = pipeline(command, "talk.yaml", *files, "--env", ".env", "--set", "words.pth=x")
+    assert wrong.exit_code == 2
+    assert wrong.output == (
+        '--set words.pth: error[unknown-setting] "words": no setting "pth"; did you mean "path"?\n'
+    )
+
+
 def test_what_is_set_is_what_runs(folder: Path) -> None:
     assert pipeline("run", "talk.yaml", "--set", "typed.lines=[Bye]").exit_code == 0
     assert '"Bye"' in (folder / "words.jsonl").read_text()

@@ -70,6 +70,8 @@ from pipeline.supervision import OnError, Supervision
 if TYPE_CHECKING:
     from pipeline.config import load, read_yaml
     from pipeline.drawing.picture import draw_graph
+    from pipeline.observing.control import Control
+    from pipeline.observing.installed import wants_telemetry
 
 __version__ = "0.1.0"
 
@@ -82,6 +84,7 @@ __all__ = [
     "CodeResult",
     "ConfigError",
     "Context",
+    "Control",
     "DeadLetter",
     "Device",
     "Duplex",
@@ -136,11 +139,12 @@ __all__ = [
     "load_code",
     "read_yaml",
     "run",
+    "wants_telemetry",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """What a graph built in Python does not need: the YAML parser, the drawing."""
+    """What a graph built in Python does not need: the YAML parser, the drawing, the socket."""
     if name in ("load", "read_yaml"):
         from pipeline import config
 
@@ -149,4 +153,12 @@ def __getattr__(name: str) -> Any:
         from pipeline.drawing.picture import draw_graph
 
         return draw_graph
+    if name == "Control":
+        from pipeline.observing.control import Control
+
+        return Control
+    if name == "wants_telemetry":
+        from pipeline.observing.installed import wants_telemetry
+
+        return wants_telemetry
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

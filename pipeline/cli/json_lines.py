@@ -13,9 +13,10 @@ import anyio
 import msgspec
 from rich.console import Console
 
-from pipeline.cli.sampling import Sampler
 from pipeline.cli.views import View
 from pipeline.frames import SECOND, Frame, TurnStarted, Usage
+from pipeline.observing.peeking import NOT_SHOWN, event_name
+from pipeline.observing.sampling import Sampler
 from pipeline.runtime.run import Run
 from pipeline.runtime.wiring import Taps
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from pipeline.runtime.report import Report
 
 STATS_SECONDS = 1.0
-NOT_SHOWN = {"born"}
-"""Fields of frames that mean nothing to another process."""
 
 
 class JsonLines(View):
@@ -117,12 +116,6 @@ class JsonLines(View):
         except BrokenPipeError:  # nobody reads any more; the run goes on
             self._closed = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def event_name(kind: type[Frame]) -> str:
-    """`TurnStarted` as `turn-started`."""
-    name = kind.__name__.removesuffix("Frame")
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
 
 
 def _without(fields: Mapping[str, Any]) -> dict[str, Any]:

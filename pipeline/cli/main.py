@@ -97,8 +97,8 @@ def run(
     All that is seen goes to standard error, but for the events of `--view json`. The first Ctrl-C
     lets what is under way come to its end, the second stops at once.
     """
-    from pipeline.cli.observing import wants_telemetry
     from pipeline.cli.run import run_config
+    from pipeline.observing.installed import wants_telemetry
 
     observing: dict[str, dict[str, Any]] = {}
     if wants_telemetry() if otel is None else otel:
@@ -124,12 +124,16 @@ _PID = click.option(
 
 @main.command()
 @_PID
+@click.option("--session", default="", metavar="NAME", help="Of a server: this session alone.")
 @click.option("--once", is_flag=True, help="Print it once.")
-def top(pid: int | None, once: bool) -> None:
-    """Look at a run that goes on: rates, what waits, what is dropped, turns and tokens."""
+def top(pid: int | None, session: str, once: bool) -> None:
+    """Look at a run that goes on: rates, what waits, what is dropped, turns and tokens.
+
+    Of `pipeline serve` it shows a line for each session. NAME may have wildcards: 'a1b2*'.
+    """
     from pipeline.cli.watching import top
 
-    raise SystemExit(top(pid, once=once))
+    raise SystemExit(top(pid, once=once, session=session))
 
 
 @main.command()
@@ -139,7 +143,8 @@ def tap(patterns: tuple[str, ...], pid: int | None) -> None:
     """Print frames of a run that goes on, one JSON object to a line.
 
     PATTERN is where, and of which type: 'gemini.*' for all that gemini gives, '*.Transcript',
-    'mic -> gate' or '* -> gemini.AudioFrame' for what goes there.
+    'mic -> gate' or '* -> gemini.AudioFrame' for what goes there. Of `pipeline serve` it is for
+    all sessions, those that begin later included; 'a1b2*/gemini.*' is for one.
     """
     from pipeline.cli.watching import tap
 

@@ -13,14 +13,14 @@ from typing import Any
 import anyio
 from rich.console import Console
 
-from pipeline.cli.control import Control
 from pipeline.cli.findings import print_findings
-from pipeline.cli.observing import make_observers
 from pipeline.cli.stopping import STOPPED, obeying_signals
 from pipeline.cli.views import Lines, Live, View, ViewName
 from pipeline.config import check_file, load
 from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, SettingError
 from pipeline.graph import Graph
+from pipeline.observing.control import ControlledRun
+from pipeline.observing.installed import make_observers
 from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
@@ -57,7 +57,7 @@ def run_config(
     try:
         observers = make_observers(observing or {})
         if control:
-            observers.append(Control(path))
+            observers.append(ControlledRun(path))
     except SettingError as error:
         hint = f"; {error.hint}" if error.hint else ""
         console.print(f"{error}{hint}", markup=False, soft_wrap=True)

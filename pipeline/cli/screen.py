@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from pipeline.cli.sampling import NodeState, Sample
-from pipeline.cli.talk import clock
+from pipeline.observing.control import Overview
+from pipeline.observing.sampling import NodeState, Sample
+from pipeline.observing.tally import clock
 
 BAR = 10
 """Columns of the bar that shows how full an inbox is, or how far a run."""
@@ -39,6 +40,26 @@ def draw(picture: Picture, width: int, height: int) -> list[Text]:
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return lines[:height]
+
+
+def draw_overview(title: str, overview: Overview, width: int, height: int) -> list[Text]:
+    """A line for each session of a server, the longest first, as far as they fit."""
+    sessions = sorted(overview.sessions, key=lambda session: -session.seconds)
+    count = f"{len(sessions)} session{'' if len(sessions) == 1 else 's'}"
+    lines = [Text.assemble((count, "bold"), f" of {title}")]
+    name = max((len(session.name) for session in sessions), default=0)
+    for session in sessions:
+        line = Text(f"{session.name:{name}}  {clock(session.seconds):>7}")
+        line.append(f"  {session.waiting:5} waiting", "" if session.waiting else "dim")
+        if session.dropped:
+            line.append(f"  {session.dropped} dropped", "red")
+        line.append(f"  {'  '.join(session.facts)}", "dim")
+        lines.append(line)
+    if len(lines) > height:
+        lines[height - 1 :] = [Text(f"and {len(lines) - height + 1} more", "dim")]
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
+    return lines
 
 
 def _heading(picture: Picture) -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -25,22 +24,15 @@ from pipeline.frames import (
     TurnStarted,
     Usage,
 )
+from pipeline.observing.tally import Tally
 from pipeline.runtime.wiring import Tap
 
 STYLES = {Speaker.USER: "bold cyan", Speaker.MODEL: "bold green"}
 LONGEST = 160
 QUIET = {"waiting", "started", "go-away", "gap", "stall", "fresh", "context-low"}
 """Session events that are not shown: the usual, those of the log, and gaps, which are frames."""
-CONNECTED = {"started", "resumed", "restarted"}
 NAMED = {"resumed", "restarted"}
 """Session events whose detail is only the session's name."""
-
-
-def clock(seconds: float) -> str:
-    """`1:05`, `1:01:05`."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 class Talk:
@@ -49,21 +41,10 @@ class Talk:
     """
 
     def __init__(self, console: Console) -> None:
-        self.turns = 0
+        self.tally = Tally()
         self._console = console
         self._line: tuple[Speaker, int] | None = None
         self._shown: dict[tuple[Speaker, int], int] = {}
-        self._usage: dict[str, Usage] = {}
-        self._sessions: dict[str, tuple[int, int]] = {}
-        """By node: when the session began, and how many connections it has had."""
-
-    @property
-    def tokens(self) -> Mapping[str, int]:
-        """Tokens of the whole run by modality, as far as they were reported."""
-        tokens: Counter[str] = Counter()
-        for usage in self._usage.values():
-            tokens.update(usage.totals)
-        return tokens
 
     @property
     def taps(self) -> Mapping[type[Frame], Tap]:
@@ -71,7 +52,7 @@ class Talk:
             Transcript: self._transcript,
             ToolCall: self._tool_call,
             ToolResult: self._tool_result,
-            TurnStarted: self._turn_started,
+            TurnStarted: self.tally.count,
             TurnEnded: self._turn_ended,
             Thought: self._thought,
             Code: self._code,
@@ -79,18 +60,8 @@ class Talk:
             Grounding: self._grounding,
             Gap: self._gap,
             SessionEvent: self._session_event,
-            Usage: self._used,
+            Usage: self.tally.count,
         }
-
-    def facts(self, seconds: float) -> list[str]:
-        """Turns, tokens, and the ages of sessions, `seconds` after the run began."""
-        facts = [f"{self.turns} turn{'' if self.turns == 1 else 's'}"]
-        facts += [f"{count:,} {kind.lower()} tokens" for kind, count in sorted(self.tokens.items())]
-        for node, (since, connections) in self._sessions.items():
-            age = clock(seconds - since / SECOND)
-            again = f" on connection {connections}" if connections > 1 else ""
-            facts.append(f"{node}: session {age}{again}")
-        return facts
 
     def note(self, text: str) -> None:
         """A remark between the lines."""
@@ -136,9 +107,6 @@ class Talk:
         answer = str(frame.response.get("output", frame.response))
         self.note(f"{frame.name} -> {_shortened(answer)}")
 
-    def _turn_started(self, _: str, frame: Frame) -> None:
-        self.turns += 1
-
     def _turn_ended(self, _: str, frame: Frame) -> None:
         assert isinstance(frame, TurnEnded)
         if frame.interrupted:
@@ -172,17 +140,10 @@ class Talk:
 
     def _session_event(self, node: str, frame: Frame) -> None:
         assert isinstance(frame, SessionEvent)
-        since, connections = self._sessions.get(node, (frame.pts, 0))
-        if frame.kind in CONNECTED:
-            begun = since if frame.kind == "resumed" else frame.pts
-            self._sessions[node] = begun, connections + 1
+        self.tally.count(node, frame)
         if frame.kind not in QUIET:
             detail = f": {frame.detail}" if frame.detail and frame.kind not in NAMED else ""
             self.note(f"session {frame.kind}{detail}")
-
-    def _used(self, node: str, frame: Frame) -> None:
-        assert isinstance(frame, Usage)
-        self._usage[node] = frame
 
 
 def _shortened(text: str) -> str:

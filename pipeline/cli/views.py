@@ -117,7 +117,7 @@ class Lines(View):
 
     def ended(self, report: Report) -> None:
         self.talk.end_line()
-        print_summary(report, self.talk.turns, self.console, self.talk.tokens)
+        print_summary(report, self.talk.tally.turns, self.console, self.talk.tally.tokens)
 
 
 class Live(Lines):
@@ -133,8 +133,8 @@ class Live(Lines):
         from rich.console import Group
         from rich.live import Live as Screen
 
-        from pipeline.cli.sampling import Sampler
         from pipeline.cli.screen import Picture, draw
+        from pipeline.observing.sampling import Sampler
 
         await checkpoint()  # what is wrong with the graph is said without a screen
         sampler = Sampler(run)
@@ -148,7 +148,7 @@ class Live(Lines):
             while True:
                 sample = sampler.take()
                 picture = Picture(
-                    self._title, sample, self._scroll.last(), self.talk.facts(sample.seconds)
+                    self._title, sample, self._scroll.last(), self.talk.tally.facts(sample.seconds)
                 )
                 lines = draw(picture, self.console.width, self.console.height)
                 screen.update(Group(*lines), refresh=True)

@@ -15,23 +15,31 @@ from anyio.abc import ByteStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from rich.console import Console, Group
 from rich.live import Live
+from rich.text import Text
 
-from pipeline.cli.control import SUFFIX, Ask, Snapshot, Who, runtime_folder
-from pipeline.cli.screen import Picture, draw
+from pipeline.cli.screen import Picture, draw, draw_overview
+from pipeline.observing.control import SUFFIX, Ask, Overview, Snapshot, Who, runtime_folder
 
 Looking = Callable[["_Lines", Who], Awaitable[int]]
 LONGEST_LINE = 1 << 20
 WRONG_INPUT = 2
 
 
-def top(pid: int | None, *, once: bool) -> int:
-    """Show what a run is doing, until it ends or one has seen enough; the exit status."""
-    return _look(pid, lambda lines, who: _top(lines, who, once))
+def top(pid: int | None, *, once: bool, session: str = "") -> int:
+    """Show what a run is doing, until it ends or one has seen enough; the exit status.
+
+    session: of a server, the one to be shown; otherwise there is a line for each.
+    """
+    return _look(pid, lambda lines, who: _top(lines, who, once, session))
 
 
 def tap(patterns: Sequence[str], pid: int | None) -> int:
     """Print the frames at places of a run, one JSON object to a line; the exit status."""
     return _look(pid, lambda lines, _: _tap(lines, patterns))
+
+
+class _RefusedError(Exception):
+    """What is asked for cannot be shown; the text says why."""
 
 
 class _Lines:
@@ -45,7 +53,10 @@ class _Lines:
         await self._stream.send(msgspec.json.encode(ask) + b"\n")
 
     async def next(self) -> bytes:
-        return await self._buffered.receive_until(b"\n", LONGEST_LINE)
+        line = await self._buffered.receive_until(b"\n", LONGEST_LINE)
+        if line.startswith(b'{"error":'):
+            raise _RefusedError(msgspec.json.decode(line)["error"])
+        return line
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -74,13 +85,20 @@ async def _connected(pid: int | None, what: Looking) -> int:
         click.echo(_choice(found, pid), err=True)
         return WRONG_INPUT
     async with _opened(found[0][0]) as (lines, who):
-        return await what(lines, who)
+        try:
+            return await what(lines, who)
+        except _RefusedError as error:
+            click.echo(str(error), err=True)
+            return WRONG_INPUT
+        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
+            click.echo("it has just ended", err=True)
+            return WRONG_INPUT
 
 
 def _choice(found: list[tuple[Path, Who]], pid: int | None) -> str:
     if not found:
         which = "no run can be seen" if pid is None else f"no run with the process id {pid}"
-        return f"{which}: start one with `pipeline run`"
+        return f"{which}: start one with `pipeline run` or `pipeline serve`"
     runs = "\n".join(f"  --pid {who.pid}  {who.config}" for _, who in found)
     return f"several runs go on; say which one:\n{runs}"
 
@@ -108,34 +126,38 @@ async def _opened(path: Path) -> AsyncIterator[tuple[_Lines, Who]]:
         yield lines, who
 
 
-async def _top(lines: _Lines, who: Who, once: bool) -> int:
-    await lines.ask(Ask(top=True))
-    console = Console(highlight=False)
+async def _top(lines: _Lines, who: Who, once: bool, session: str) -> int:
+    if session and who.sessions is None:
+        raise _RefusedError("this is a run of its own: it has no sessions")
+    await lines.ask(Ask(top=True, session=session))
+    has_many = who.sessions is not None and not session
     title = f"{who.config}  process {who.pid}"
-    if once or not console.is_terminal:
-        snapshot = msgspec.json.decode(await lines.next(), type=Snapshot)
+    title += f"  session {session}" if session else ""
+
+    def drawn(row: bytes, width: int, height: int | None) -> list[Text]:
+        if has_many:
+            overview = msgspec.json.decode(row, type=Overview)
+            return draw_overview(title, overview, width, height or len(overview.sessions) + 1)
+        snapshot = msgspec.json.decode(row, type=Snapshot)
         picture = Picture(title, snapshot.sample, (), snapshot.facts)
-        rows = len(snapshot.sample.nodes)
-        for line in draw(picture, max(console.width, 80), 2 * rows + 8):
+        return draw(picture, width, height or 2 * len(snapshot.sample.nodes) + 8)
+
+    console = Console(highlight=False)
+    if once or not console.is_terminal:
+        for line in drawn(await lines.next(), max(console.width, 80), None):
             if line.plain:
                 console.print(line, soft_wrap=True)
         return 0
     with Live(console=console, screen=True, auto_refresh=False) as screen:
         async for row in lines:
-            snapshot = msgspec.json.decode(row, type=Snapshot)
-            picture = Picture(title, snapshot.sample, (), snapshot.facts)
-            screen.update(Group(*draw(picture, console.width, console.height)), refresh=True)
-    click.echo("the run is over", err=True)
+            screen.update(Group(*drawn(row, console.width, console.height)), refresh=True)
+    click.echo(f"the {'session' if session else 'run'} is over", err=True)
     return 0
 
 
 async def _tap(lines: _Lines, patterns: Sequence[str]) -> int:
     await lines.ask(Ask(tap=list(patterns)))
     async for line in lines:
-        row = msgspec.json.decode(line)
-        if "error" in row:
-            click.echo(row["error"], err=True)
-            return WRONG_INPUT
         try:
             sys.stdout.write(line.decode() + "\n")
             sys.stdout.flush()

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from pipeline.cli.sampling import NodeState, Sample
-from pipeline.cli.screen import Picture, draw
+from pipeline.cli.screen import Picture, draw, draw_overview
+from pipeline.observing.control import Overview, SessionState
+from pipeline.observing.sampling import NodeState, Sample
 
 NODES = (
     NodeState("mic", "Microphone", 50.0, None, None, 0),
@@ -76,3 +77,18 @@ def test_how_full_an_inbox_is_has_a_colour(fill: float, style: str) -> None:
     node = NodeState("a", "X", 1.0, round(fill * 10), fill, 0)
     row = draw(Picture("x", Sample(1, (node,)), [], []), 60, 10)[1]
     assert style in {str(span.style) for span in row.spans}
+
+
+def test_of_a_server_each_session_has_a_line_the_longest_first() -> None:
+    sessions = [
+        SessionState("b2", 5.0, 0, 0, ["0 turns"]),
+        SessionState("a1", 65.0, 3, 7, ["2 turns"]),
+    ]
+    lines = [line.plain for line in draw_overview("talk.yaml", Overview(sessions), 60, 3)]
+    assert lines == [
+        "2 sessions of talk.yaml",
+        "a1     1:05      3 waiting  7 dropped  2 turns",
+        "b2     0:05      0 waiting  0 turns",
+    ]
+    fewer = [line.plain for line in draw_overview("talk.yaml", Overview(sessions), 20, 2)]
+    assert fewer == ["2 sessions of talk.…", "and 2 more"]

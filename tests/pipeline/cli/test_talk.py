@@ -138,7 +138,7 @@ def test_a_gap_is_shown_once() -> None:
 
 def test_turns_and_tokens_are_counted() -> None:
     talk = Talk(Console(file=io.StringIO()))
-    assert (talk.turns, talk.tokens) == (0, {})
+    assert (talk.tally.turns, talk.tally.tokens) == (0, {})
     for node, frame in (
         ("a", Usage({"AUDIO": 5}, {"TEXT": 1}, 6, {"AUDIO": 5, "TEXT": 1})),
         ("a", Usage({"AUDIO": 7}, {"TEXT": 2}, 9, {"AUDIO": 12, "TEXT": 3})),
@@ -146,5 +146,5 @@ def test_turns_and_tokens_are_counted() -> None:
         ("a", TurnStarted()),
     ):
         talk.taps[type(frame)](node, frame)
-    assert talk.turns == 1
-    assert talk.tokens == {"AUDIO": 13, "TEXT": 3}
+    assert talk.tally.turns == 1
+    assert talk.tally.tokens == {"AUDIO": 13, "TEXT": 3}

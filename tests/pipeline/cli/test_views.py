@@ -20,8 +20,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline import Frame, TurnStarted
-from pipeline.cli.json_lines import event_name
 from pipeline.cli.main import main
+from pipeline.observing.peeking import event_name
 
 WIDTH, HEIGHT = 70, 16
 ENTER, LEAVE, HOME = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[H"

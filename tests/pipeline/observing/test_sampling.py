@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import anyio
 
 from pipeline import Graph, Inbox, InboxSettings, Run, Sink, Source, TextFrame
-from pipeline.cli.sampling import Sample, Sampler
+from pipeline.observing.sampling import Sample, Sampler
 
 
 class Ticks(Source):

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline import AudioFrame, Graph, Run, Speaker, TextFrame, Transcript
-from pipeline.cli.control import MOST, Control, runtime_folder
 from pipeline.cli.main import main
-from pipeline.cli.peeking import Peek, describe, unmatched
+from pipeline.observing.control import MOST, ControlledRun, runtime_folder
+from pipeline.observing.peeking import Peek, Wanted, describe, unmatched
 from pipeline.testing import Collect, Given
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no Unix sockets")
@@ -168,7 +168,8 @@ async def test_one_who_does_not_read_costs_frames_of_his_own_and_nobody_elses(
 
     output = Collect()
     run = Run(
-        Graph({"in": Patient([]), "out": output}, ["in -> out"]), observers=[Control("a.yaml")]
+        Graph({"in": Patient([]), "out": output}, ["in -> out"]),
+        observers=[ControlledRun("a.yaml")],
     )
     report = await run.execute()
     assert report.completed
@@ -213,3 +214,23 @@ def test_long_texts_are_cut() -> None:
     row = describe(0, "in", TextFrame("x" * 5000))
     assert len(row["text"]) < 2100
     assert "born" not in row
+
+
+@pytest.mark.parametrize(
+    ("pattern", "session", "place", "is_name"),
+    [
+        ("gemini.*", "*", "gemini.*", False),
+        ("a1b2/gemini.*", "a1b2", "gemini.*", True),
+        ("a1*/mic -> gate", "a1*", "mic -> gate", False),
+    ],
+)
+def test_patterns_may_name_a_session(pattern: str, session: str, place: str, is_name: bool) -> None:
+    wanted = Wanted.read(pattern)
+    assert wanted == (session, place)
+    assert wanted.is_name is is_name
+
+
+def test_a_run_of_its_own_has_no_sessions(running: int) -> None:
+    result = pipeline("top", "--once", "--session", "a1b2")
+    assert result.exit_code == 2
+    assert result.stderr == "this is a run of its own: it has no sessions\n"

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.main import main
-from pipeline.cli.observing import TELEMETRY, make_observers, wants_telemetry
 from pipeline.errors import SettingError
+from pipeline.observing.installed import TELEMETRY, make_observers, wants_telemetry
 
 TYPED = """
 processors:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from pipeline.cli.json_lines import NOT_SHOWN, event_name
 from pipeline.errors import did_you_mean
 from pipeline.frames import SECOND, AudioFrame, Frame
 from pipeline.graph import Graph
 
+NOT_SHOWN = {"born"}
+"""Fields of frames that mean nothing to another process."""
 LONGEST = 2_000
 """Characters of one text."""
 
@@ -30,6 +31,28 @@ class Peek:
             ("->" in pattern) == ("->" in place) and any(fnmatchcase(n, pattern) for n in names)
             for pattern in self._patterns
         )
+
+
+class Wanted(NamedTuple):
+    """A pattern for sessions, and one for the places in them that `Peek` understands."""
+
+    session: str
+    place: str
+
+    @classmethod
+    def read(cls, pattern: str) -> Self:
+        """`SESSION/PLACE`, or `PLACE`: of all sessions."""
+        session, slash, place = pattern.partition("/")
+        return cls(session.strip(), place) if slash else cls("*", pattern)
+
+    def fits(self, session: str) -> bool:
+        """Whether it is for a session of this name."""
+        return fnmatchcase(session, self.session)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it can fit one session only."""
+        return not any(c in self.session for c in "*?[")
 
 
 def unmatched(graph: Graph, patterns: Sequence[str]) -> str:
@@ -73,6 +96,12 @@ def describe(at: int, place: str, frame: Frame) -> dict[str, Any]:
         if name not in NOT_SHOWN:
             row[name] = _shown(getattr(frame, name))
     return row
+
+
+def event_name(kind: type[Frame]) -> str:
+    """`TurnStarted` as `turn-started`."""
+    name = kind.__name__.removesuffix("Frame")
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
 
 
 def _shown(value: Any) -> Any:

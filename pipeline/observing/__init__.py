@@ -1,0 +1,1 @@
+"""Looking at runs from outside: samples, taps, and a socket for other processes of the user."""

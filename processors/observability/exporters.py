@@ -27,8 +27,13 @@ def telemetry(title: str = "", content: bool = False) -> Telemetry:
     title: what runs. content: what was said, too; the variable that CAPTURE names asks for it as
     well. Raises SettingError if packages are missing or the variables ask for what there is not.
     """
-    asked = os.environ.get(CAPTURE, "").lower() == "true"
-    return Telemetry(providers(os.environ), title=title, content=content or asked)
+    content = content or wants_content(os.environ)
+    return Telemetry(providers(os.environ), title=title, content=content)
+
+
+def wants_content(environment: Mapping[str, str]) -> bool:
+    """Whether the variable that CAPTURE names asks for what was said."""
+    return environment.get(CAPTURE, "").lower() == "true"
 
 
 def providers(environment: Mapping[str, str]) -> Providers:

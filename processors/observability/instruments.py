@@ -15,9 +15,13 @@ SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 
 class Instruments:
     """What is counted as it happens, and what is looked at now and then: the runtime counts frames
-    anyway, so that nothing has to be done for each."""
+    anyway, so that nothing has to be done for each.
 
-    def __init__(self, meter: Meter) -> None:
+    is_alone: no other run of the process uses this meter. Otherwise what waits is the sum of all,
+    and how full inboxes are is not told.
+    """
+
+    def __init__(self, meter: Meter, *, is_alone: bool = True) -> None:
         buckets = list(SECONDS)
         self.turns = meter.create_counter("pipeline.turns", "{turn}", "Turns that have ended")
         self.tokens = meter.create_counter("pipeline.tokens", "{token}", "Tokens, by modality")
@@ -39,9 +43,11 @@ class Instruments:
             "{frame}",
             "Frames that were dropped, by processor and reason",
         )
-        self._waiting = meter.create_gauge(
+        self._waiting = meter.create_up_down_counter(
             "pipeline.inbox.frames", "{frame}", "Frames that wait in an inbox"
         )
+        self._is_alone = is_alone
+        self._depths: Counter[str] = Counter()
         self._fill = meter.create_gauge("pipeline.inbox.fill", "1", "How full an inbox is, to 1")
         self._counted: Counter[tuple[str, str]] = Counter()
         self._lost: Counter[tuple[str, str]] = Counter()
@@ -59,5 +65,15 @@ class Instruments:
             self._dropped.add(frames, {"processor": node, "reason": reason})
         self._lost = lost
         for node, inbox in run.inboxes.items():
-            self._waiting.set(inbox.depth, {"processor": node})
-            self._fill.set(inbox.fill, {"processor": node})
+            self._wait(node, inbox.depth)
+            if self._is_alone:
+                self._fill.set(inbox.fill, {"processor": node})
+
+    def leave(self) -> None:
+        """The run is over: nothing waits any more."""
+        for node in self._depths:
+            self._wait(node, 0)
+
+    def _wait(self, node: str, depth: int) -> None:
+        self._waiting.add(depth - self._depths[node], {"processor": node})
+        self._depths[node] = depth

@@ -70,15 +70,20 @@ class _Turn:
 class Telemetry(Observer):
     """Tells providers of OpenTelemetry what happens in a run.
 
-    title: what runs. content: put what was said into attributes, too.
+    title: what runs. content: put what was said into attributes, too. session: of a server, whose
+    providers are for all its sessions; spans have its name as `session.id`.
     """
 
-    def __init__(self, providers: Providers, *, title: str = "", content: bool = False) -> None:
+    def __init__(
+        self, providers: Providers, *, title: str = "", content: bool = False, session: str = ""
+    ) -> None:
         self._providers = providers
         self._title = title
         self._content = content
         self._tracer = providers.traces.get_tracer(SCOPE)
-        self._instruments = Instruments(providers.metrics.get_meter(SCOPE))
+        self._named = {"session.id": session} if session else {}
+        meter = providers.metrics.get_meter(SCOPE)
+        self._instruments = Instruments(meter, is_alone=not session)
         self._epoch: int | None = None
         self._root: Span
         self._sessions: dict[str, Span] = {}
@@ -95,6 +100,7 @@ class Telemetry(Observer):
             attributes={
                 "pipeline.config": self._title,
                 "pipeline.processors": len(run.graph.nodes),
+                **self._named,
             },
         )
 
@@ -129,6 +135,7 @@ class Telemetry(Observer):
 
     async def ended(self, report: Report, failure: PipelineError | None) -> None:
         self._instruments.look(self._run)
+        self._instruments.leave()
         for number in list(self._turns):
             self._close(number)
         now = self._wall(self._run.now())
@@ -154,7 +161,7 @@ class Telemetry(Observer):
     def _start(self, name: str, parent: Span, at: int, **attributes: Any) -> Span:
         from opentelemetry.trace import set_span_in_context
 
-        named = {key.replace("__", "."): value for key, value in attributes.items()}
+        named = {key.replace("__", "."): value for key, value in attributes.items()} | self._named
         context = set_span_in_context(parent)
         return self._tracer.start_span(name, context, attributes=named, start_time=self._wall(at))
 

@@ -24,6 +24,7 @@ from processors.serving.connection import Connection
 from processors.serving.limits import Limits
 from processors.serving.lobby import Lobby
 from processors.serving.metrics import CONTENT_TYPE
+from processors.serving.onlookers import Onlookers, Watching
 from processors.serving.places import Places
 from processors.serving.protocol import SUBPROTOCOL
 
@@ -50,7 +51,8 @@ class Application:
     offer: the configuration, run anew for each client.
     token: what clients have to know. origins: of pages on other hosts that may connect.
     loopback: it is reached on this machine only; then a page has to come from it, too.
-    places: shared with other processes that serve the same.
+    places: shared with other processes that serve the same. watching: who looks at sessions.
+    Raises SettingError if they cannot be looked at so.
     """
 
     def __init__(
@@ -62,9 +64,11 @@ class Application:
         origins: Sequence[str] = (),
         loopback: bool = False,
         places: Places | None = None,
+        watching: Watching | None = None,
     ) -> None:
         self._offer = offer
-        self.lobby = Lobby(offer, limits or Limits(), places)
+        onlookers = Onlookers(str(offer.config), watching or Watching())
+        self.lobby = Lobby(offer, limits or Limits(), onlookers, places)
         self._token = token
         self._origins = {origin.rstrip("/") for origin in origins}
         self._loopback = loopback

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from pipeline.cli import options
@@ -102,6 +104,32 @@ from pipeline.cli import options
     metavar="URL",
     help="Pages of this origin may connect, besides the server's own; repeatable.",
 )
+@click.option(
+    "--report",
+    "pages",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Write a page of each session when it is over, as `pipeline run --report` does.",
+)
+@click.option(
+    "--keep-reports",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="How many of these pages stay; the oldest are removed. All, if not given.",
+)
+@click.option(
+    "--otel/--no-otel",
+    default=None,
+    help="Tell OpenTelemetry what happens. If not given, as variables of the environment say.",
+)
+@click.option(
+    "--otel-content", is_flag=True, help="Tell it what was said, too: this is personal data."
+)
+@click.option(
+    "--control/--no-control",
+    default=True,
+    help="Let `pipeline top` and `pipeline tap` of the same user look; they may by default.",
+)
 @click.option("--tls-cert", type=click.Path(), help="PEM of the certificate and its chain.")
 @click.option("--tls-key", type=click.Path(), help="PEM of its key.")
 @click.option(
@@ -146,6 +174,11 @@ def serve(
     max_message: int,
     token: str,
     origins: tuple[str, ...],
+    pages: str | None,
+    keep_reports: int | None,
+    otel: bool | None,
+    otel_content: bool,
+    control: bool,
     tls_cert: str | None,
     tls_key: str | None,
     on: str | None,
@@ -164,8 +197,19 @@ def serve(
     except ModuleNotFoundError as error:
         hint = "pip install 'live-pipeline[serve]'"
         raise click.UsageError(f"the package {error.name} is missing: {hint}") from None
+    from pipeline import wants_telemetry
     from processors.serving.limits import Limits
+    from processors.serving.onlookers import Watching
 
+    if keep_reports and not pages:
+        raise click.UsageError("--keep-reports goes with --report")
+    watching = Watching(
+        pages=Path(pages) if pages else None,
+        keep=keep_reports,
+        telemetry=wants_telemetry() if otel is None else otel,
+        content=otel_content,
+        control=control,
+    )
     limits = Limits(
         sessions=max_sessions,
         queue=queue,
@@ -195,6 +239,7 @@ def serve(
             limits=limits,
             token=token,
             origins=origins,
+            watching=watching,
         )
         raise SystemExit(status)
     status = serve_config(
@@ -210,5 +255,6 @@ def serve(
         origins=origins,
         cert=tls_cert,
         key=tls_key,
+        watching=watching,
     )
     raise SystemExit(status)

@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 from processors.serving.binding import Offer
 from processors.serving.limits import Limits
 from processors.serving.metrics import Metrics
+from processors.serving.onlookers import Onlookers
 from processors.serving.places import Places
 from processors.serving.protocol import Draining, Start
 from processors.serving.session import FINISH_S, Session, log
@@ -53,12 +54,15 @@ class _Ticket:
 class Lobby:
     """All conversations of an application. places: those that it shares with other processes."""
 
-    def __init__(self, offer: Offer, limits: Limits, places: Places | None = None) -> None:
+    def __init__(
+        self, offer: Offer, limits: Limits, onlookers: Onlookers, places: Places | None = None
+    ) -> None:
         self.limits = limits
         self.metrics = Metrics()
         self.metrics.limit.set(limits.sessions)
         self.draining = False
         self._offer = offer
+        self._onlookers = onlookers
         self._places = places
         self._sessions: dict[str, Session] = {}
         self._open = 0
@@ -69,7 +73,7 @@ class Lobby:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Conversations live as long as this; what is left at its end is cut short."""
-        async with anyio.create_task_group() as self._group:
+        async with self._onlookers.running(), anyio.create_task_group() as self._group:
             if self._places is not None:
                 self._group.start_soon(self._places.hold, lambda: self._open)
             yield
@@ -171,7 +175,7 @@ class Lobby:
     async def _host(self, session: Session) -> None:
         try:
             log.info("session %s begins; %d open", session.id, self._open)
-            await session.execute(self._offer)
+            await session.execute(self._offer, self._onlookers)
         finally:
             self._free_place()
             self.metrics.ended.labels(session.reason).inc()

@@ -24,6 +24,7 @@ from processors.ray_cluster import connect
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer
 from processors.serving.limits import Limits
+from processors.serving.onlookers import Watching
 from processors.serving.places import RENEW_S, Ledger
 from processors.serving.server import DONE, WRONG_INPUT, prepare
 
@@ -81,6 +82,7 @@ def serve_on_ray(
     limits: Limits,
     token: str,
     origins: Sequence[str],
+    watching: Watching,
 ) -> int:
     """`pipeline serve --on ray`, until it is stopped; the exit status."""
     offer = prepare(
@@ -98,7 +100,9 @@ def serve_on_ray(
         return WRONG_INPUT
     try:
         serve.start(http_options={"host": host, "port": port})
-        application = deploy(offer, cluster, limits, host=host, token=token, origins=origins)
+        application = deploy(
+            offer, cluster, limits, host=host, token=token, origins=origins, watching=watching
+        )
         serve.run(application, name=NAME)
         click.echo(f"serving at http://{host}:{port}/", err=True)
         anyio.run(_until_stopped)
@@ -116,6 +120,7 @@ def deploy(
     host: str,
     token: str = "",
     origins: Sequence[str] = (),
+    watching: Watching | None = None,
 ) -> Any:
     """What `ray.serve.run` takes. limits: `sessions` are those of the whole cluster."""
     each = min(cluster.each, limits.sessions)
@@ -125,6 +130,9 @@ def deploy(
     of_replica = replace(limits, sessions=each)
     bound, overrides, private = dict(offer.bound), offer.overrides, offer.private
     is_local = host in LOOPBACK
+    watching = watching or Watching()
+    pages = watching.pages and Path(os.path.abspath(watching.pages))
+    looked = replace(watching, pages=pages)
 
     def build() -> Application:
         """In each replica."""
@@ -135,6 +143,7 @@ def deploy(
             origins=origins,
             loopback=is_local,
             places=SharedPlaces(ledger),
+            watching=looked,
         )
 
     return serve.deployment(

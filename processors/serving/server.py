@@ -15,11 +15,12 @@ import click
 import uvicorn
 from rich.console import Console
 
-from pipeline import ConfigError, Finding
+from pipeline import ConfigError, Finding, SettingError
 from pipeline.cli.findings import print_findings
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer, read_bindings
 from processors.serving.limits import Limits
+from processors.serving.onlookers import Watching
 from processors.serving.session import current, log
 
 DONE, WRONG_INPUT = 0, 2
@@ -103,6 +104,7 @@ def serve_config(
     origins: Sequence[str],
     cert: str | None,
     key: str | None,
+    watching: Watching,
 ) -> int:
     """`pipeline serve`; the exit status."""
     offer = prepare(
@@ -111,7 +113,13 @@ def serve_config(
     if offer is None:
         return WRONG_INPUT
     is_local = host in LOOPBACK
-    application = Application(offer, limits, token=token, origins=origins, loopback=is_local)
+    try:
+        application = Application(
+            offer, limits, token=token, origins=origins, loopback=is_local, watching=watching
+        )
+    except SettingError as error:
+        click.echo("; ".join(filter(None, (f"error: {error}", error.hint))), err=True)
+        return WRONG_INPUT
     try:
         listener = listen(host, port)
     except OSError as error:

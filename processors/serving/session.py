@@ -15,6 +15,7 @@ from processors.serving.binding import Offer
 from processors.serving.limits import Limits
 from processors.serving.line import Line
 from processors.serving.observer import Observer
+from processors.serving.onlookers import Onlookers
 from processors.serving.protocol import Ended, Start, Welcome
 
 log = logging.getLogger("pipeline.serving")
@@ -54,12 +55,12 @@ class Session:
 
     # --- the conversation ---
 
-    async def execute(self, offer: Offer) -> None:
+    async def execute(self, offer: Offer, onlookers: Onlookers) -> None:
         """Run the graph to its end, whatever that is; the client is told why."""
         current.set(self.id)
         began = anyio.current_time()
         try:
-            await self._execute(offer)
+            await self._execute(offer, onlookers)
         except PipelineError as error:
             self.reason = "failed"
             log.error("%s", error)
@@ -73,10 +74,11 @@ class Session:
             self.line.mailbox.close()
             self.line.end_input()
 
-    async def _execute(self, offer: Offer) -> None:
+    async def _execute(self, offer: Offer, onlookers: Onlookers) -> None:
         graph = await to_thread.run_sync(offer.graph, self.line, self.id)
         observer = Observer(self.line, private=offer.private)
-        run = Run(graph, taps=observer.taps, drain_seconds=FINISH_S)
+        observers = onlookers.observers(self.id)
+        run = Run(graph, taps=observer.taps, observers=observers, drain_seconds=FINISH_S)
         self._ready.set()
         outcome: Exception | None = None
         async with anyio.create_task_group() as group:

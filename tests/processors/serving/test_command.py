@@ -110,3 +110,11 @@ def test_a_certificate_that_is_not_there(config: Path) -> None:
 def test_what_a_cluster_cannot_do(config: Path) -> None:
     said = refused(str(config), *BIND, "--on", "ray", "--queue", "3")
     assert "--on ray goes without --queue, --tls-cert and --tls-key" in said
+
+
+def test_reports_that_cannot_be_written(config: Path) -> None:
+    taken = config.parent / "pages"
+    taken.write_text("")
+    said = refused(str(config), *BIND, "--port", "0", "--report", str(taken))
+    assert said == f"error: cannot write {taken / 'page.html'}: {taken} is not a folder\n"
+    assert "goes with --report" in refused(str(config), *BIND, "--keep-reports", "3")

@@ -3,7 +3,7 @@
 After Sugiyama, Tagawa and Toda (1981): a column for each step downstream, every arrow's label in a
 column of its own between two of boxes, an order within the columns that lets few lines cross, and
 then heights that keep lines straight. Since labels and the lines that pass a column take part like
-boxes, nothing can lie upon anything else.
+boxes, nothing can lie upon anything else. Groups have bands of their own, see `bands`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pipeline.drawing.bands import apart, kept_apart, together
+from pipeline.drawing.groups import lineage, shared
+
 ROUNDS = 24
 """More change nothing in graphs of some dozen boxes."""
 BETWEEN_COLUMNS = 40.0
 BETWEEN_ROWS = 16.0
 LINE_ROOM = 4.0
 """Above and below a line that passes a column."""
+BAND_MARGINS = 26.0, 10.0
+"""Of a group's band above, where its name stands, and below what is in it."""
+BAND_SIDE = 12.0
+"""The same at its left and its right side."""
 
 
 class Size(NamedTuple):
@@ -36,11 +43,24 @@ class Spot(NamedTuple):
     column_width: float
 
 
+class Band(NamedTuple):
+    """A rectangle that has everything of a group in it, and nothing else; y is its upper edge."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
 class Layout(NamedTuple):
-    """boxes: in their order. arrows: what each passes between its ends, and which is the label."""
+    """boxes: in their order. arrows: what each passes between its ends, and which is the label.
+
+    bands: of the groups, by name, those within others behind them.
+    """
 
     boxes: tuple[Spot, ...]
     arrows: tuple[tuple[Spot, ...], ...]
+    bands: dict[str, Band]
     width: float
     height: float
 
@@ -48,15 +68,19 @@ class Layout(NamedTuple):
 class _Items:
     """Boxes, labels and passing lines alike: sizes, columns, and what is beside each."""
 
-    def __init__(self, boxes: Sequence[Size], columns: Sequence[int]) -> None:
+    def __init__(
+        self, boxes: Sequence[Size], columns: Sequence[int], groups: Sequence[str]
+    ) -> None:
         self.sizes = list(boxes)
         self.columns = list(columns)
+        self.groups = list(groups)
         self.before: list[list[int]] = [[] for _ in boxes]
         self.behind: list[list[int]] = [[] for _ in boxes]
 
-    def add(self, size: Size, column: int) -> int:
+    def add(self, size: Size, column: int, group: str) -> int:
         self.sizes.append(size)
         self.columns.append(column)
+        self.groups.append(group)
         self.before.append([])
         self.behind.append([])
         return len(self.sizes) - 1
@@ -65,42 +89,76 @@ class _Items:
         self.behind[left].append(right)
         self.before[right].append(left)
 
+    def names(self) -> list[str]:
+        """The groups, those within others behind them."""
+        return sorted({name for group in self.groups for name in lineage(group)})
+
+    def members(self, group: str) -> list[int]:
+        """All that is in a group, or in one within it."""
+        return [n for n, name in enumerate(self.groups) if group in lineage(name)]
+
+    def fill_up(self) -> None:
+        """Hold a place for each group in every column between its first and its last."""
+        for group in self.names():
+            columns = {self.columns[n] for n in self.members(group)}
+            for column in range(min(columns), max(columns)):
+                if column not in columns:
+                    self.add(Size(0, 0, 0), column, group)
+
 
 def lay_out(
-    boxes: Sequence[Size], arrows: Sequence[tuple[int, int]], labels: Sequence[Size]
+    boxes: Sequence[Size],
+    arrows: Sequence[tuple[int, int]],
+    labels: Sequence[Size],
+    groups: Sequence[str] = (),
+    titles: dict[str, float] | None = None,
 ) -> Layout:
     """Places for boxes, and for arrows with their labels.
 
     arrows: from left to right, each from a box to one with a higher number. The first spot of each
-    is its label's.
+    is its label's. groups: the name of each box's group, `a.b` within `a`, empty for none.
+    titles: the widths of the groups' names.
     """
-    items = _Items(boxes, _columns(len(boxes), arrows))
+    groups = groups or [""] * len(boxes)
+    items = _Items(boxes, _columns(len(boxes), arrows), groups)
     passing: list[list[int]] = []
     for (source, target), label in zip(arrows, labels, strict=True):
         path: list[int] = []
         last = source
+        group = shared([groups[source], groups[target]])
         for column in range(items.columns[source] + 1, items.columns[target]):
             size = Size(0, LINE_ROOM, LINE_ROOM) if path else label
-            path.append(items.add(size, column))
+            path.append(items.add(size, column, group))
             items.connect(last, path[-1])
             last = path[-1]
         items.connect(last, target)
         passing.append(path)
+    items.fill_up()
     rows = _ordered(items)
     heights = _heights(items, rows)
+    if items.names():
+        heights = _with_bands(items, rows, heights)
     widths = [max((items.sizes[item].width for item in row), default=0.0) for row in rows]
+    for name, title in (titles or {}).items():
+        first = min(items.columns[n] for n in items.members(name))
+        widths[first] = max(widths[first], title)
     lefts = [sum(widths[:n]) + n * BETWEEN_COLUMNS for n in range(len(rows))]
-    top = min(heights[n] - size.above for n, size in enumerate(items.sizes))
-    bottom = max(heights[n] + size.below for n, size in enumerate(items.sizes))
+    bands = _bands(items, heights, lefts, widths)
+    edges = [(heights[n] - s.above, heights[n] + s.below) for n, s in enumerate(items.sizes)]
+    edges += [(band.y, band.y + band.height) for band in bands.values()]
+    top, bottom = min(edge[0] for edge in edges), max(edge[1] for edge in edges)
+    side = -min([0.0, *(band.x for band in bands.values())])
+    width = max([lefts[-1] + widths[-1], *(band.x + band.width for band in bands.values())])
 
     def spot(item: int) -> Spot:
         column = items.columns[item]
-        return Spot(lefts[column], heights[item] - top, widths[column])
+        return Spot(lefts[column] + side, heights[item] - top, widths[column])
 
     return Layout(
         tuple(map(spot, range(len(boxes)))),
         tuple(tuple(map(spot, path)) for path in passing),
-        lefts[-1] + widths[-1],
+        {name: band._replace(x=band.x + side, y=band.y - top) for name, band in bands.items()},
+        width + side,
         bottom - top,
     )
 
@@ -132,18 +190,31 @@ def _ordered(items: _Items) -> list[list[int]]:
             seen.add(item)
             rows[items.columns[item]].append(item)
             pending += reversed(items.behind[item])
+    groups = items.names()
+    if groups:
+        rank = _rank(items, rows)
+        rows = [together(row, items.groups, rank) for row in rows]
     best, fewest = [list(row) for row in rows], _crossings(items, rows)
     for turn in range(ROUNDS):
         if not fewest:
             break
         beside = items.before if turn % 2 == 0 else items.behind
+        rank = _rank(items, rows) if groups else {}
         for row in rows if turn % 2 == 0 else reversed(rows):
             place = {item: n for line in rows for n, item in enumerate(line)}
             row.sort(key=lambda item: _mean([place[n] for n in beside[item]], place[item]))
+            if groups:
+                row[:] = together(row, items.groups, rank)
         crossings = _crossings(items, rows)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
     return best
+
+
+def _rank(items: _Items, rows: list[list[int]]) -> dict[str, float]:
+    """How far down each group stands, from 0 to 1, all columns taken together."""
+    place = {item: (n + 0.5) / len(row) for row in rows for n, item in enumerate(row)}
+    return {name: _mean([place[n] for n in items.members(name)], 0) for name in items.names()}
 
 
 def _crossings(items: _Items, rows: list[list[int]]) -> int:
@@ -178,6 +249,43 @@ def _heights(items: _Items, rows: list[list[int]]) -> list[float]:
             for item, height in zip(row, nearest(wanted, apart), strict=True):
                 heights[item] = height
     return heights
+
+
+def _with_bands(items: _Items, rows: list[list[int]], heights: list[float]) -> list[float]:
+    """The same, so that the groups' bands are clear of everything else, too."""
+    extents = [(size.above, size.below) for size in items.sizes]
+    distances = apart(rows, extents, items.groups, between=BETWEEN_ROWS, margins=BAND_MARGINS)
+    heights = kept_apart(heights, distances)
+    for turn in range(ROUNDS):
+        beside = items.before if turn % 2 else items.behind
+        for item in itertools.chain.from_iterable(rows if turn % 2 else reversed(rows)):
+            others = beside[item]
+            if not items.before[item] and not items.behind[item]:  # a place held for a group
+                others = [n for n in items.members(items.groups[item]) if n != item]
+            heights[item] = _mean([heights[n] for n in others], heights[item])
+        heights = kept_apart(heights, distances)
+    return heights
+
+
+def _bands(
+    items: _Items, heights: Sequence[float], lefts: Sequence[float], widths: Sequence[float]
+) -> dict[str, Band]:
+    bands: dict[str, Band] = {}
+    above, below = BAND_MARGINS
+    for name in reversed(items.names()):
+        members = [n for n, group in enumerate(items.groups) if group == name]
+        inner = [band for other, band in bands.items() if [*lineage(other)][-2:-1] == [name]]
+        tops = [heights[n] - items.sizes[n].above for n in members]
+        bottoms = [heights[n] + items.sizes[n].below for n in members]
+        top = min([*tops, *(band.y for band in inner)]) - above
+        bottom = max([*bottoms, *(band.y + band.height for band in inner)]) + below
+        columns = [items.columns[n] for n in items.members(name)]
+        first, last = min(columns), max(columns)
+        left = min([lefts[first], *(band.x for band in inner)])
+        right = max([lefts[last] + widths[last], *(band.x + band.width for band in inner)])
+        width = right - left + 2 * BAND_SIDE
+        bands[name] = Band(left - BAND_SIDE, top, width, bottom - top)
+    return dict(reversed(bands.items()))
 
 
 def nearest(wanted: Sequence[float], apart: Sequence[float]) -> list[float]:

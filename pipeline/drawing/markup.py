@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
+from pipeline.drawing.groups import Group, grouped
 from pipeline.drawing.sketch import Arrow, Box, Sketch, wrapped
 
 LABEL_WIDTH = 24
@@ -11,17 +15,7 @@ LABEL_WIDTH = 24
 def draw_mermaid(sketch: Sketch) -> str:
     """A flow chart as Mermaid has them, for Markdown; in-line transforms are rounded and dashed."""
     lines = ["flowchart LR"]
-    for index, (group, numbers) in enumerate(_groups(sketch).items()):
-        margin = "        " if group else "    "
-        if group:
-            lines.append(f'    subgraph g{index}["{_mermaid(group)}"]')
-        for number in numbers:
-            box = sketch.boxes[number]
-            text = f'"{_mermaid(box.name)}<br>{_mermaid(box.kind)}"'
-            shape = f"([{text}]):::inline" if box.inline else f"[{text}]"
-            lines.append(f"{margin}n{number}{shape}")
-        if group:
-            lines.append("    end")
+    lines += _mermaid_group(grouped(box.group for box in sketch.boxes), sketch, "    ", count(1))
     for arrow in sketch.arrows:
         line = "-.->" if arrow.feedback else "-->"
         label = "<br>".join(map(_mermaid, _label(arrow)))
@@ -29,6 +23,20 @@ def draw_mermaid(sketch: Sketch) -> str:
     if any(box.inline for box in sketch.boxes):
         lines.append("    classDef inline stroke-dasharray:4 3")
     return "\n".join(lines) + "\n"
+
+
+def _mermaid_group(
+    group: Group, sketch: Sketch, margin: str, numbers: Iterator[int]
+) -> Iterator[str]:
+    for number in group.boxes:
+        box = sketch.boxes[number]
+        text = f'"{_mermaid(box.name)}<br>{_mermaid(box.kind)}"'
+        shape = f"([{text}]):::inline" if box.inline else f"[{text}]"
+        yield f"{margin}n{number}{shape}"
+    for inner in group.groups.values():
+        yield f'{margin}subgraph g{next(numbers)}["{_mermaid(inner.name)}"]'
+        yield from _mermaid_group(inner, sketch, f"{margin}    ", numbers)
+        yield f"{margin}end"
 
 
 def draw_dot(sketch: Sketch) -> str:
@@ -39,17 +47,7 @@ def draw_dot(sketch: Sketch) -> str:
         '    node [shape=box, fontname="sans-serif", fontsize=12];',
         '    edge [fontname="sans-serif", fontsize=10];',
     ]
-    for group, numbers in _groups(sketch).items():
-        margin = "        " if group else "    "
-        if group:
-            lines.append(f"    subgraph {_dot(f'cluster_{group}')} {{")
-            lines.append(f"        label={_dot(group)};")
-        for number in numbers:
-            box = sketch.boxes[number]
-            style = ', style="rounded,dashed"' if box.inline else ""
-            lines.append(f"{margin}{_dot(box.name)} [label={_dot(*_title(box))}{style}];")
-        if group:
-            lines.append("    }")
+    lines += _dot_group(grouped(box.group for box in sketch.boxes), sketch, "    ")
     for arrow in sketch.arrows:
         ends = " -> ".join(_dot(sketch.boxes[end].name) for end in (arrow.source, arrow.target))
         style = ", style=dashed, constraint=false" if arrow.feedback else ""
@@ -57,12 +55,16 @@ def draw_dot(sketch: Sketch) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _groups(sketch: Sketch) -> dict[str, list[int]]:
-    """The numbers of the boxes by the fragment that they are in, those in none first."""
-    groups: dict[str, list[int]] = {"": []}
-    for number, box in enumerate(sketch.boxes):
-        groups.setdefault(box.group, []).append(number)
-    return groups
+def _dot_group(group: Group, sketch: Sketch, margin: str) -> Iterator[str]:
+    for number in group.boxes:
+        box = sketch.boxes[number]
+        style = ', style="rounded,dashed"' if box.inline else ""
+        yield f"{margin}{_dot(box.name)} [label={_dot(*_title(box))}{style}];"
+    for inner in group.groups.values():
+        yield f"{margin}subgraph {_dot(f'cluster_{inner.name}')} {{"
+        yield f"{margin}    label={_dot(inner.name)};"
+        yield from _dot_group(inner, sketch, f"{margin}    ")
+        yield f"{margin}}}"
 
 
 def _title(box: Box) -> tuple[str, str]:

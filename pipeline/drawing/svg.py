@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from pipeline.drawing.layout import BETWEEN_COLUMNS, Layout, Size, Spot, lay_out
+from pipeline.drawing.groups import lineage
+from pipeline.drawing.layout import BAND_SIDE, BETWEEN_COLUMNS, Band, Layout, Size, Spot, lay_out
 from pipeline.drawing.sketch import Arrow, Box, Sketch, wrapped
 
 NAME_SIZE, SMALL_SIZE = 14, 11
@@ -26,6 +27,8 @@ FILLS = {
     "sink": "#f9efdf",
     "again": "none",
 }
+GROUND, FRAME = "#f3f3f0", "#c9c9c2"
+"""Of groups."""
 INK, FAINT, FEEDBACK = "#222222", "#5c6470", "#a03a5a"
 WIDE, NARROW = "MW@%mw", "fijlrt.,:;'|!I()[]- "
 
@@ -34,6 +37,7 @@ def draw_svg(sketch: Sketch) -> str:
     """The picture. Text is measured generously, for the font that it is shown in is not known.
 
     Colours tell the roles apart, dashed and rounded boxes are in-line, dashed arrows feedback.
+    What is in a fragment has a ground of its own, with its name.
     """
     sketch = _without_loops(sketch)
     ends = [(min(a.source, a.target), max(a.source, a.target)) for a in sketch.arrows]
@@ -41,10 +45,13 @@ def draw_svg(sketch: Sketch) -> str:
         _box_size(box, max(sum(end[side] == number for end in ends) for side in (0, 1)))
         for number, box in enumerate(sketch.boxes)
     ]
-    layout = lay_out(sizes, ends, [_label_size(arrow) for arrow in sketch.arrows])
+    groups = [box.group for box in sketch.boxes]
+    titles = {name: text_width(name, NAME_SIZE) for group in groups for name in lineage(group)}
+    labels = [_label_size(arrow) for arrow in sketch.arrows]
+    layout = lay_out(sizes, ends, labels, groups, titles)
     leaving = _ports(layout.boxes, [left for left, _ in ends], [p[0].y for p in layout.arrows])
     entering = _ports(layout.boxes, [right for _, right in ends], [p[-1].y for p in layout.arrows])
-    parts: list[str] = []
+    parts = [part for name, band in layout.bands.items() for part in _band(name, band)]
     for number, arrow in enumerate(sketch.arrows):
         left, right = ends[number]
         begin = _left_edge(layout, sizes, left) + sizes[left].width, leaving[number]
@@ -90,6 +97,18 @@ def _page(layout: Layout, parts: list[str]) -> str:
         f'<rect x="{-MARGIN:g}" y="{-MARGIN:g}" width="100%" height="100%" fill="#fff"/>\n'
         f"{body}\n</svg>\n"
     )
+
+
+# --- groups ---
+
+
+def _band(name: str, band: Band) -> Iterator[str]:
+    yield (
+        f'<rect class="group" x="{band.x:.1f}" y="{band.y:.1f}" width="{band.width:.1f}" '
+        f'height="{band.height:.1f}" rx="8" fill="{GROUND}" stroke="{FRAME}"/>'
+    )
+    style = f'font-size="{NAME_SIZE}" fill="{FAINT}"'
+    yield _text(name, band.x + BAND_SIDE, band.y + NAME_SIZE + 3, style, anchor="start")
 
 
 # --- boxes ---
@@ -180,5 +199,5 @@ def _bend(height: float, x: float, y: float) -> str:
     return f"C{middle:.1f} {height:.1f} {middle:.1f} {y:.1f} {x:.1f} {y:.1f}"
 
 
-def _text(text: str, x: float, y: float, style: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" {style}>{escape(text)}</text>'
+def _text(text: str, x: float, y: float, style: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {style}>{escape(text)}</text>'

@@ -6,7 +6,7 @@
      ╰▶ gemini, below
 
 Every node is drawn once, below all that feed it; other arrows into it only name it. The longest
-way goes straight down.
+way goes straight down. What is in a fragment stands behind a rail with the fragment's name on top.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pipeline.drawing.groups import lineage, shared
 from pipeline.drawing.sketch import Arrow, Sketch, wrapped
 
 
@@ -28,16 +29,48 @@ class Glyphs(NamedTuple):
     end: str
     to: str
     back: str
+    rail: str
+    top: str
+    bottom: str
 
 
-UNICODE = Glyphs("│", "▼", "─", "├", "╮", "╰", "▶", "↺")
-ASCII = Glyphs("|", "v", "-", "|", "+", "+", ">", "<")
+UNICODE = Glyphs("│", "▼", "─", "├", "╮", "╰", "▶", "↺", "┃", "┏", "┗")
+ASCII = Glyphs("|", "v", "-", "|", "+", "+", ">", "<", "!", ".", "'")
+
+
+class Line(NamedTuple):
+    """A line, the fragment that what it shows is in, and the arrows that pass it on the left."""
+
+    text: str
+    group: str = ""
+    passing: str = ""
 
 
 def draw_tree(sketch: Sketch, *, width: int = 80, ascii_only: bool = False) -> str:
     """The drawing, with lines of at most about `width` columns; ends with a newline."""
-    tree = _Tree(sketch, width, ASCII if ascii_only else UNICODE)
-    return "\n".join(tree.lines()) + "\n"
+    glyphs = ASCII if ascii_only else UNICODE
+    rails = max((len([*lineage(box.group)]) for box in sketch.boxes), default=0)
+    lines = [*_Tree(sketch, width - RAIL * rails, glyphs).lines()]
+    return "\n".join(_with_rails(lines, rails, glyphs)) + "\n"
+
+
+def _with_rails(lines: list[Line], rails: int, glyphs: Glyphs) -> Iterator[str]:
+    """The lines behind as many rails as there are groups within each other, if there are any."""
+    before: list[str] = []
+    for number, (text, group, passing) in enumerate(lines):
+        within = [*lineage(group)]
+        behind = [*lineage(lines[number + 1].group)] if number + 1 < len(lines) else []
+        for depth, name in enumerate(within):
+            if name not in before:
+                rail = f"{glyphs.rail} " * depth + f"{glyphs.top} "
+                yield f"{rail:{RAIL * rails}}{passing}{name}"
+        rail = "".join(f"{glyphs.rail if n in behind else glyphs.bottom} " for n in within)
+        yield f"{rail:{RAIL * rails}}{text}".rstrip()
+        before = within
+
+
+RAIL = 2
+"""Columns that a rail takes."""
 
 
 class _Tree:
@@ -57,19 +90,19 @@ class _Tree:
             ahead = [self._depth[a.target] for a in self._leaving[number] if not a.feedback]
             self._depth[number] = 1 + max(ahead, default=0)
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[Line]:
         count = len(self._sketch.boxes)
         roots = [number for number in range(count) if not self._waiting[number]]
         for number in sorted(roots, key=lambda number: self._depth[number]):
             yield from self._node(number, "")
-            yield ""
-        yield from self._legend()
+            yield Line("")
+        yield from map(Line, self._legend())
 
-    def _node(self, number: int, prefix: str) -> Iterator[str]:
+    def _node(self, number: int, prefix: str) -> Iterator[Line]:
         """A box and everything below it; a loop, for a chain may be long."""
         glyphs = self._glyphs
         while True:
-            yield f"{prefix}{self._box(number)}"
+            yield Line(f"{prefix}{self._box(number)}", self._sketch.boxes[number].group, prefix)
             self._drawn[number] = True
             arrows = self._in_order(number)
             for arrow in arrows[:-1]:
@@ -79,7 +112,7 @@ class _Tree:
                         f"{prefix} {glyphs.fork}{glyphs.side}{glyphs.turn} ",
                         f"{prefix} {glyphs.down} {glyphs.down} ",
                     )
-                    yield f"{prefix} {glyphs.down} {glyphs.head}"
+                    yield Line(f"{prefix} {glyphs.down} {glyphs.head}", self._group(arrow))
                     yield from self._node(arrow.target, f"{prefix} {glyphs.down}")
                 else:
                     yield from self._reference(arrow, prefix, glyphs.fork)
@@ -91,7 +124,7 @@ class _Tree:
                 return
             down = f"{prefix} {glyphs.down} "
             yield from self._label(last, down, down)
-            yield f"{prefix} {glyphs.head}"
+            yield Line(f"{prefix} {glyphs.head}", self._group(last))
             number = last.target
 
     def _in_order(self, number: int) -> list[Arrow]:
@@ -106,20 +139,26 @@ class _Tree:
         self._waiting[arrow.target] -= 1
         return not self._waiting[arrow.target]
 
-    def _reference(self, arrow: Arrow, prefix: str, corner: str) -> Iterator[str]:
+    def _group(self, arrow: Arrow) -> str:
+        boxes = self._sketch.boxes
+        return shared([boxes[arrow.source].group, boxes[arrow.target].group])
+
+    def _reference(self, arrow: Arrow, prefix: str, corner: str) -> Iterator[Line]:
         glyphs = self._glyphs
         down = f"{prefix} {glyphs.down} "
         yield from self._label(arrow, down, down)
         where = "above" if self._drawn[arrow.target] else "below"
         tip = glyphs.back if arrow.feedback else glyphs.to
-        yield f"{prefix} {corner}{tip} {self._sketch.boxes[arrow.target].name}, {where}"
+        target = self._sketch.boxes[arrow.target].name
+        yield Line(f"{prefix} {corner}{tip} {target}, {where}", self._group(arrow))
 
-    def _label(self, arrow: Arrow, first: str, others: str) -> Iterator[str]:
+    def _label(self, arrow: Arrow, first: str, others: str) -> Iterator[Line]:
         lines = wrapped(arrow.carries, self._width - len(first))
         if arrow.inbox:
             lines.append(f"inbox {arrow.inbox}")
         for index, line in enumerate(lines):
-            yield f"{others if index else first}{line}"
+            text = f"{others if index else first}{line}"
+            yield Line(text, self._group(arrow), others.rstrip())
 
     def _box(self, number: int) -> str:
         name, kind, _, inline = self._sketch.boxes[number]

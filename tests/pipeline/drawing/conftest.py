@@ -24,3 +24,23 @@ def talk() -> Sketch:
             Arrow(4, 3, ("ToolResult",), "64 frames, block", feedback=True),
         ),
     )
+
+
+@pytest.fixture
+def nested() -> Sketch:
+    """A fragment with another one within it, between two boxes that are in none."""
+    return Sketch(
+        (
+            Box("mic", "Microphone", "source", inline=False),
+            Box("leg.to_16k", "Resampler", "transform", inline=True),
+            Box("leg.tail.rate", "Resampler", "transform", inline=True),
+            Box("leg.tail.file", "AudioSink", "sink", inline=False),
+            Box("gemini", "LiveApi", "duplex", inline=False),
+        ),
+        (
+            Arrow(0, 1, ("AudioFrame",), "", feedback=False),
+            Arrow(1, 2, ("AudioFrame",), "", feedback=False),
+            Arrow(2, 3, ("AudioFrame",), "latest", feedback=False),
+            Arrow(1, 4, ("AudioFrame",), "latest", feedback=False),
+        ),
+    )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.drawing.groups import lineage, shared
 from pipeline.drawing.layout import BETWEEN_COLUMNS, BETWEEN_ROWS, Size, lay_out, nearest
 
 BOX, LABEL = Size(100, 20, 20), Size(60, 14, 14)
@@ -70,6 +71,49 @@ def test_nothing_lies_upon_anything_else(
         stops = [layout.boxes[source], *path, layout.boxes[target]]
         for left, right in pairwise(stops):
             assert right.x == pytest.approx(left.x + left.column_width + BETWEEN_COLUMNS)
+
+
+names = st.sampled_from(["", "", "a", "b", "a.c", "a.d", "e"])
+
+
+@given(graphs(), st.data())
+def test_a_group_has_a_band_of_its_own(
+    graph: tuple[list[Size], list[tuple[int, int]], list[Size]], data: st.DataObject
+) -> None:
+    boxes, arrows, labels = graph
+    groups = [data.draw(names) for _ in boxes]
+    titles = {name: 500.0 for group in groups for name in lineage(group)}
+    layout = lay_out(boxes, arrows, labels, groups, titles)
+    assert set(layout.bands) == set(titles)
+    between = [shared([groups[source], groups[target]]) for source, target in arrows]
+    placed = [
+        *zip(layout.boxes, boxes, groups, strict=True),
+        *((p[0], size, g) for p, size, g in zip(layout.arrows, labels, between, strict=True)),
+        *(
+            (spot, Size(0, 1, 1), group)
+            for path, group in zip(layout.arrows, between, strict=True)
+            for spot in path[1:]
+        ),
+    ]
+    for name, band in layout.bands.items():
+        right, bottom = band.x + band.width, band.y + band.height
+        assert band.width >= titles[name]
+        assert min(band.x, band.y, layout.width - right, layout.height - bottom) >= -1e-6
+        for spot, size, group in placed:
+            if name in lineage(group):
+                assert band.x < spot.x < spot.x + spot.column_width < right
+                assert band.y + 20 < spot.y - size.above < spot.y + size.below < bottom
+            else:
+                aside = spot.x >= right or spot.x + spot.column_width <= band.x
+                above = spot.y + size.below + BETWEEN_ROWS <= band.y + 1e-6
+                assert aside or above or bottom + BETWEEN_ROWS <= spot.y - size.above + 1e-6
+    for (one, a), (other, b) in combinations(layout.bands.items(), 2):
+        if other.startswith(f"{one}."):
+            assert a.x < b.x < b.x + b.width < a.x + a.width
+            assert a.y + 20 < b.y < b.y + b.height < a.y + a.height
+        else:
+            beside = a.x >= b.x + b.width or b.x >= a.x + a.width
+            assert beside or a.y >= b.y + b.height or b.y >= a.y + a.height
 
 
 def test_the_nearest_heights() -> None:

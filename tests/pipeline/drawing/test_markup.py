@@ -66,3 +66,22 @@ def test_a_fragment_is_a_group() -> None:
         '    "two" [label="two\\nB"];\n    subgraph "cluster_a" {\n        label="a";\n'
         '        "a.one" [label="a.one\\nA"];\n    }\n'
     ) in draw_dot(drawn)
+
+
+def test_a_fragment_within_another_is_a_group_within_a_group(nested: Sketch) -> None:
+    assert (
+        '    subgraph g1["leg"]\n'
+        '        n1(["leg.to_16k<br>Resampler"]):::inline\n'
+        '        subgraph g2["leg.tail"]\n'
+        '            n2(["leg.tail.rate<br>Resampler"]):::inline\n'
+        '            n3["leg.tail.file<br>AudioSink"]\n'
+        "        end\n"
+        "    end\n"
+    ) in draw_mermaid(nested)
+    assert (
+        '    subgraph "cluster_leg" {\n'
+        '        label="leg";\n'
+        '        "leg.to_16k" [label="leg.to_16k\\nResampler", style="rounded,dashed"];\n'
+        '        subgraph "cluster_leg.tail" {\n'
+        '            label="leg.tail";\n'
+    ) in draw_dot(nested)

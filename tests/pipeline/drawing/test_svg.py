@@ -52,6 +52,27 @@ def test_text_fits_into_its_box(talk: Sketch) -> None:
         assert float(rect.get("width", 0)) >= text_width(box.kind, 11)
 
 
+def test_a_fragment_is_a_ground_with_its_name_under_what_is_in_it(nested: Sketch) -> None:
+    assert words(nested)[:2] == ["leg", "leg.tail"]
+    _, outer, inner, *boxes = parts(nested, "rect")
+    assert [outer.get("class"), inner.get("class"), boxes[0].get("class")] == [
+        *("group", "group"),
+        None,
+    ]
+
+    def covers(ground: ElementTree.Element, other: ElementTree.Element) -> bool:
+        return all(
+            float(ground.get(at, 0)) < float(other.get(at, 0))
+            and float(other.get(at, 0)) + float(other.get(size, 0))
+            < float(ground.get(at, 0)) + float(ground.get(size, 0))
+            for at, size in (("x", "width"), ("y", "height"))
+        )
+
+    assert covers(outer, inner)
+    assert [covers(outer, box) for box in boxes] == [False, True, True, True, False]
+    assert [covers(inner, box) for box in boxes] == [False, False, True, True, False]
+
+
 def test_a_box_that_leads_to_itself() -> None:
     box = Box("gemini", "LiveApi", "duplex", inline=False)
     drawn = Sketch((box,), (Arrow(0, 0, ("TextFrame",), "latest", feedback=True),))

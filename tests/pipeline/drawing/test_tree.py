@@ -78,6 +78,37 @@ def test_without_unicode_and_with_little_room(talk: Sketch) -> None:
     assert drawn.isascii()
 
 
+NESTED = """\
+    [mic] Microphone
+     │ AudioFrame
+     ▼
+┏   leg
+┗   (leg.to_16k) Resampler
+     ├─╮ AudioFrame
+     │ │ inbox latest
+     │ ▼
+     │[gemini] LiveApi
+┏    │leg
+┃    │ AudioFrame
+┃    ▼
+┃ ┏ leg.tail
+┃ ┃ (leg.tail.rate) Resampler
+┃ ┃  │ AudioFrame
+┃ ┃  │ inbox latest
+┃ ┃  ▼
+┗ ┗ [leg.tail.file] AudioSink
+
+    (name) runs in the task of what feeds it
+"""
+
+
+def test_what_is_in_a_fragment_stands_behind_a_rail(nested: Sketch) -> None:
+    assert draw_tree(nested) == NESTED
+    plain = draw_tree(nested, ascii_only=True).splitlines()
+    assert plain[3:5] == [".   leg", "'   (leg.to_16k) Resampler"]
+    assert plain[12:14] == ["! . leg.tail", "! ! (leg.tail.rate) Resampler"]
+
+
 def test_the_legend_explains_only_what_is_there() -> None:
     boxes = (Box("a", "A", "source", inline=False), Box("b", "B", "sink", inline=False))
     drawn = draw_tree(Sketch(boxes, (Arrow(0, 1, ("TextFrame",), "latest", feedback=False),)))

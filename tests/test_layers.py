@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,21 @@ def test_nothing_heavy_is_imported_before_it_is_used(module: str, absent: set[st
     assert not absent & set(loaded)
 
 
+def test_a_check_imports_nothing_that_only_a_run_needs() -> None:
+    code = """
+import sys
+from pipeline.cli.main import main
+try:
+    main(["check", "--offline", "configs"], standalone_mode=False)
+finally:
+    print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert "processors.audio.vad_gate" in loaded
+    assert not loaded & {*HEAVY, "asyncio", "anyio._backends._asyncio", "rich"}
+
+
 def test_modules_are_of_a_size_that_one_can_read() -> None:
     for name, file in (modules("pipeline") | modules("processors")).items():
         lines = len(file.read_text().splitlines())
@@ -248,5 +264,15 @@ def test_all_names_of_the_public_interface_exist() -> None:
     assert pipeline.__all__ == sorted(
         pipeline.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
     )
-    for name in pipeline.__all__:
-        assert hasattr(pipeline, name)
+    defined = {
+        alias.name: import_module(str(node.module))
+        for node in ast.walk(ast.parse((ROOT / "pipeline/__init__.py").read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("pipeline.")
+        for alias in node.names
+    }
+    assert sorted(defined) == sorted(pipeline.__all__)
+    for name, module in defined.items():
+        assert getattr(pipeline, name) is getattr(module, name)
+    assert set(pipeline.__all__) <= set(dir(pipeline))
+    with pytest.raises(AttributeError, match="'pipeline' has no attribute 'Grpah'"):
+        _ = pipeline.Grpah

@@ -11,15 +11,16 @@ Channels are interleaved.
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from processors.arrays import np
 from processors.audio.pcm import Samples, from_float
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Encoding = Literal["s16le", "f32le", "mulaw", "alaw"]
-Codes = NDArray[np.uint8]
+Codes: TypeAlias = "NDArray[np.uint8]"
 
 WIDTH: dict[Encoding, int] = {"s16le": 2, "f32le": 4, "mulaw": 1, "alaw": 1}
 """Bytes of one sample of one channel."""

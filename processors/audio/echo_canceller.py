@@ -6,10 +6,10 @@ import importlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import numpy as np
 from anyio import to_thread
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Speaker, Surroundings, Transform
+from processors.arrays import np
 from processors.audio.pcm import Samples, nanoseconds_of
 from processors.audio.playout.echo_reference import EchoReference, Played
 from processors.audio.resampler import Resampler

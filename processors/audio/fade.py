@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
+from processors.arrays import np
 from processors.audio.pcm import Samples, to_int16
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Fade:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Literal
 
-import numpy as np
 from msgspec import Meta
 
 from pipeline import AudioFrame, Playback, Surroundings, Transform
+from processors.arrays import np
 
 MS = 1_000_000
 LEASE = 1000 * MS

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from time import perf_counter_ns
 from typing import Annotated
 
-import numpy as np
 from anyio import to_thread
 from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, PipelineError, Source
+from processors.arrays import np
 from processors.audio.devices.capture import Capture, CaptureClock
 from processors.audio.devices.portaudio import SoundDevice, check_format, find_device, open_stream
 from processors.threads import waker

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline import SECOND
+from processors.arrays import np
 
-Samples = NDArray[np.int16]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Samples: TypeAlias = "NDArray[np.int16]"
 
 SMALLEST, LARGEST = -32768, 32767
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
-import numpy as np
 from anyio import to_thread
 
 from pipeline import (
@@ -19,6 +18,7 @@ from pipeline import (
     Sink,
     TurnStarted,
 )
+from processors.arrays import np
 from processors.audio.codecs import Encoding
 from processors.audio.fade import Fade
 from processors.audio.files.raw_file import RawFile, is_standard_output, refuse_terminal

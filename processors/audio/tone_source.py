@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from itertools import count
 from typing import Annotated, Literal
 
-import numpy as np
 from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Source
+from processors.arrays import np
 from processors.audio.pcm import to_int16
 from processors.audio.sources import signals
 from processors.audio.sources.pace import Pace

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import numpy as np
-
 from pipeline import (
     AudioFrame,
     Code,
@@ -18,6 +16,7 @@ from pipeline import (
     VideoFrame,
     WebPage,
 )
+from processors.arrays import np
 from processors.live_api.messages import (
     Blob,
     CodeExecutionResult,

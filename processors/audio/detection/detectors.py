@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-import numpy as np
-
 from pipeline import SettingError
+from processors.arrays import np
 from processors.audio.detection import silero
 from processors.audio.detection.energy import EnergyDetector
 from processors.audio.pcm import Samples, mix, nanoseconds_of

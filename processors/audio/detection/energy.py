@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
+from processors.arrays import np
 from processors.audio.pcm import Samples, nanoseconds_of
 
 WINDOW_MS = 20

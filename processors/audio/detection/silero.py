@@ -14,10 +14,12 @@ import importlib.util
 import struct
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from processors.arrays import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE = 16_000
 WINDOW = 512
@@ -34,7 +36,7 @@ LAYOUT = (WINDOW, CONTEXT, 4, BINS, 128, 3, 128, 64, 3, 64, 64, 3, 64, 128, 3, 1
 """As the file states it: window, context, layers; inputs, outputs and width of each convolution;
 inputs and outputs of the memory and of the last layer."""
 
-Floats = NDArray[np.float32]
+Floats: TypeAlias = "NDArray[np.float32]"
 
 
 class WeightsError(Exception):

@@ -12,9 +12,9 @@ from time import perf_counter_ns
 from typing import Any, Protocol
 
 import anyio
-import numpy as np
 
 from pipeline import SECOND, PipelineError
+from processors.arrays import np
 from processors.audio.devices.portaudio import SoundDevice, open_stream
 from processors.audio.pcm import Samples, nanoseconds_of
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from pipeline import AudioFrame, TurnStarted
+from processors.arrays import np
 from processors.audio.pcm import nanoseconds_of
 from processors.audio.playout.buffer import Stretch
 

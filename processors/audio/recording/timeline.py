@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from processors.arrays import np
 from processors.audio.pcm import Samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FADE_MS = 5
 ABRUPT = 256

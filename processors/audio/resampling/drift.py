@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from processors.arrays import np
 from processors.audio.pcm import Samples, silence, to_int16
 
 if TYPE_CHECKING:

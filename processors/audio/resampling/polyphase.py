@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil, gcd
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from processors.arrays import np
 from processors.audio.pcm import Samples, silence, to_int16
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HALF_WIDTH = 0.00175
 """Seconds of sound before and after an output sample that it is made from."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-import numpy as np
-
+from processors.arrays import np
 from processors.audio.pcm import Samples, silence, to_int16
 from processors.audio.resampling.polyphase import Polyphase, is_simple
 

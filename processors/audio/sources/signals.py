@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from processors.arrays import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FULL_SCALE = 32767
-Signal = Callable[[int, int], NDArray[np.float64]]
+Signal: TypeAlias = "Callable[[int, int], NDArray[np.float64]]"
 """From the number of a first sample and a count to that many samples, where 1 is full scale."""
 
 

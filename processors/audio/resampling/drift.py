@@ -34,7 +34,8 @@ def speed(level: float, target: float) -> float:
 class DriftCorrector:
     """Makes live sound a little shorter or longer, so that a buffer keeps its level.
 
-    rate, channels: of the sound. target: seconds that should wait when more comes.
+    rate, channels: of the sound. target: seconds that should wait when more comes. It takes soxr
+    1.1, whose streams can change their ratio; with an older one sound is played as it comes.
     """
 
     def __init__(self, rate: int, channels: int, target: float) -> None:
@@ -50,13 +51,13 @@ class DriftCorrector:
 
         It holds back 5 ms until `flush`.
         """
+        if self._stream is None and not self._open():
+            return samples
         duration = len(samples) / self.rate
         if self._level is None:
             self._level = level
         self._level += (level - self._level) * (1 - math.exp(-duration / SMOOTH_S))
         self.speed = speed(self._level, self.target)
-        if self._stream is None:
-            self._open()
         return self._resample(samples, last=False)
 
     def flush(self) -> Samples:
@@ -65,13 +66,16 @@ class DriftCorrector:
         self._stream, self._level, self.speed = None, None, 1.0
         return silence(0, self.channels) if end is None else end
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
         import soxr
 
+        if not hasattr(soxr.ResampleStream, "set_io_ratio"):
+            return False
         self._stream = soxr.ResampleStream(
             self.rate * (1 + MOST), self.rate, self.channels, dtype="float32", vr=True
         )
         self._stream.set_io_ratio(self.rate * self.speed, self.rate)
+        return True
 
     def _resample(self, samples: Samples, *, last: bool) -> Samples:
         assert self._stream is not None

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,7 @@ def test_the_level_stays_for_an_hour_whatever_the_clocks_do(
 
 @pytest.mark.parametrize("level", [0.0, 0.05, 0.15])
 def test_sound_is_played_at_that_speed_and_keeps_its_quality(level: float) -> None:
+    pytest.importorskip("soxr", "1.1")
     corrector = DriftCorrector(RATE, 1, 0.05)
     wave = 20_000 * np.sin(2 * np.pi * 1000 * np.arange(4 * RATE) / RATE)
     sound = np.rint(wave).astype(np.int16).reshape(-1, 1)
@@ -68,6 +70,7 @@ def test_sound_is_played_at_that_speed_and_keeps_its_quality(level: float) -> No
 
 
 def test_a_changing_level_makes_no_step() -> None:
+    pytest.importorskip("soxr", "1.1")
     corrector = DriftCorrector(RATE, 2, 0.05)
     wave = 20_000 * np.sin(2 * np.pi * 300 * np.arange(2 * RATE) / RATE)
     sound = np.repeat(np.rint(wave).astype(np.int16).reshape(-1, 1), 2, axis=1)
@@ -83,9 +86,19 @@ def test_a_changing_level_makes_no_step() -> None:
 
 
 def test_it_holds_back_little_and_gives_all_in_the_end() -> None:
+    pytest.importorskip("soxr", "1.1")
     corrector = DriftCorrector(RATE, 1, 0.05)
     sound = np.full((RATE // 50, 1), 1000, np.int16)
     given_samples = sum(len(corrector.process(sound, 0.05)) for _ in range(10))
     assert 10 * len(sound) - given_samples == pytest.approx(0.005 * RATE, abs=20)
     assert given_samples + len(corrector.flush()) == pytest.approx(10 * len(sound), abs=1)
+    assert len(corrector.flush()) == 0
+
+
+def test_a_soxr_that_cannot_leaves_sound_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soxr, "ResampleStream", type("OfOld", (), {}))
+    corrector = DriftCorrector(RATE, 1, 0.05)
+    sound = np.arange(960, dtype=np.int16).reshape(-1, 1)
+    assert corrector.process(sound, 0.2) is sound
+    assert corrector.speed == 1
     assert len(corrector.flush()) == 0

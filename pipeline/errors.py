@@ -141,7 +141,7 @@ class ProcessorFailure(PipelineError):
         self.passing = _may_pass(cause)
         where = f"{place}: " if place else ""
         doing = f" on {frame.__name__}" if frame else ""
-        what = str(cause) if isinstance(cause, PipelineError) else _describe(cause)
+        what = str(cause) if isinstance(cause, PipelineError) else describe(cause)
         if isinstance(cause, SettingError) and cause.hint:
             what += f"; {cause.hint}"
         self.what = what
@@ -154,7 +154,8 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ConnectionError | TimeoutError)
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """An error that nobody expected, in a line, with what to do about it if that is known."""
     text = " ".join(str(error).split())
     hint = REMEDIES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__

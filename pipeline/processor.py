@@ -17,6 +17,7 @@ import abc
 import inspect
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
@@ -98,6 +99,13 @@ class Context(Protocol):
 
     def wrote(self, path: str) -> None:
         """Name a file that this processor has made, for the report."""
+
+    def claim(self, path: Path) -> Path:
+        """Where to begin a file that is to be at `path`: there, replacing one of before.
+
+        If this processor was restarted, and has left a file there in an earlier life, it is kept,
+        and this gives the path of one that does not exist: `words-2.txt`, and so on.
+        """
 
 
 class Outbox(Protocol, Generic[T_contra]):

@@ -37,6 +37,11 @@ class OnError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backoff_s: Annotated[float, msgspec.Meta(ge=0)] = 0.5
     then: Literal["stop", "detach"] = "stop"
 
+    @property
+    def finally_do(self) -> Action:
+        """What is done when it has been restarted too often, or is not to be restarted."""
+        return self.then if self.do == "restart" else self.do
+
     def wait(self, restarts: int) -> float:
         """How long to wait, in seconds, after so many restarts in the window."""
         return min(self.backoff_s * 2.0 ** min(restarts, 30), LONGEST_BACKOFF_S)

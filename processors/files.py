@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from pipeline import Graph, SettingError
 
@@ -33,6 +34,45 @@ def named(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+def append(file: IO[bytes], data: bytes | memoryview, *, unit: int = 0) -> None:
+    """Write all of it at the place where a file without a buffer is, or no part of it.
+
+    unit: where the system refuses, keep as many units of so many bytes as it has taken; for what is
+    of use in part. What cannot be cut, such as a pipe, keeps all that it has. Raises OSError.
+    """
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        done = len(data) - len(left)
+        torn = done % unit if unit else done
+        with suppress(OSError):
+            file.truncate(file.seek(-torn, os.SEEK_CUR))
+        raise
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file in one step, with its folder: others see the one of before, or all of the new.
+
+    Raises OSError, with the path.
+    """
+    path = path.resolve()
+    with named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():  # a pipe, or a device
+            path.write_bytes(data)
+            return
+        part = path.with_name(f"{path.name}.part")
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def names_of_files(graph: Graph) -> Iterator[tuple[str, str]]:

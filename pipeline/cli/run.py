@@ -44,6 +44,7 @@ def run_config(
     observing: names of observers that are installed, and their settings. control: let other
     processes of the user look at it.
     """
+    observed = observing or {}
     console = Console(stderr=True, highlight=False)
     try:
         graph = load(path, overrides=overrides)
@@ -55,7 +56,7 @@ def run_config(
         console.print(message, markup=False, soft_wrap=True)
         return WRONG_INPUT
     try:
-        observers = make_observers(observing or {})
+        observers = make_observers(observed)
         if control:
             observers.append(ControlledRun(path))
     except SettingError as error:
@@ -76,7 +77,8 @@ def run_config(
     shown.ended(report)
     for detached in report.failures:
         shown.failed(detached, debug=False)
-    if report.failures and report.completed:
+    pages = [str(settings["path"]) for settings in observed.values() if "path" in settings]
+    if report.completed and (report.failures or not set(pages) <= set(report.files)):
         return FAILED
     return 0 if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 
 import anyio
 
@@ -17,7 +19,7 @@ class RunContext:
     now: the run's clock. finish: is set when the sources are told to end.
     """
 
-    __slots__ = ("_finish", "_observed", "_station", "_wiring", "log", "name", "now")
+    __slots__ = ("_claimed", "_finish", "_observed", "_station", "_wiring", "log", "name", "now")
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class RunContext:
         self._wiring = wiring
         self._observed = observed
         self._finish = finish
+        self._claimed: set[Path] = set()
 
     @property
     def finishing(self) -> bool:
@@ -55,3 +58,10 @@ class RunContext:
 
     def wrote(self, path: str) -> None:
         self._wiring.report.files.append(path)
+
+    def claim(self, path: Path) -> Path:
+        if path not in self._claimed or not path.is_file():  # a pipe is opened again
+            self._claimed.add(path)
+            return path
+        others = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+        return self.claim(next(other for other in others if not other.exists()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.errors import ConfigError, PipelineError, describe
 from pipeline.frames import Frame
 from pipeline.runtime.report import Report
 from pipeline.runtime.wiring import Tap, Taps
@@ -129,7 +129,7 @@ class Observed:
             if observer not in self._complained:
                 self._complained.add(observer)
                 name = type(observer).__name__
-                _log().warning("%s failed: %s: %s", name, type(error).__name__, error)
+                _log().warning("%s failed: %s", name, describe(error))
                 _log().debug("%s failed", name, exc_info=error)
 
 

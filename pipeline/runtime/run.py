@@ -50,13 +50,12 @@ class Run:
         self.report = Report()
         self.wiring: Wiring
         self.observed = Observed(observers)
+        self.drain_seconds = drain_seconds
         self._taps = taps or {}
         self._probes: list[tuple[Selects, Tap]] = []
-        self.drain_seconds = drain_seconds
         self._scope = anyio.CancelScope()
         self.closing = Closing()
         self._sources: list[tasks.SourceTask] = []
-        self._finishing = False
         self._sources_end = anyio.Event()
         self._failure: ProcessorFailure | None = None
         self._started: float | None = None
@@ -120,8 +119,7 @@ class Run:
         if self.graph.used:
             raise PipelineError("a graph runs once: build or load it again")
         self.graph.used = True
-        findings = self.graph.check()
-        if errors := errors_of(findings):
+        if errors := errors_of(findings := self.graph.check()):
             raise ConfigError(errors)
         for finding in findings:
             logging.getLogger("pipeline").warning("%s", finding)
@@ -185,8 +183,10 @@ class Run:
         try:
             with life.scope:
                 while (failure := await self._live(station, life, task_status)) is not None:
-                    is_its_own = failure.processor == station.name
-                    if not (is_its_own and life.opened) or life.done.is_set():
+                    if life.done.is_set():
+                        self._closed_badly(station, failure)
+                        break
+                    if failure.processor != station.name or not life.opened:
                         self._fail(failure)
                         self._scope.cancel()
                         break
@@ -236,13 +236,13 @@ class Run:
         """Whether the sources are to end, meanwhile or already."""
         with anyio.move_on_after(seconds):
             await self._sources_end.wait()
-        return self._finishing
+        return self._sources_end.is_set()
 
     def _renew(self, station: Station) -> None:
         """Put a new processor with the same settings in the place of one that failed."""
-        context = station.processor.context
-        station.processor = station.node.processor = station.processor.anew()
-        station.processor.context = context
+        failed = station.processor
+        station.processor = station.node.processor = failed.anew()
+        station.processor.context = failed.context
         for _ in check_surroundings(self.graph, station.node):
             pass  # what was wrong, or advisable, has been said before it ran
 
@@ -254,7 +254,7 @@ class Run:
         if isinstance(role, Source):
             source = tasks.SourceTask(station, self.wiring)
             self._sources.append(source)
-            if self._finishing:
+            if self._sources_end.is_set():
                 source.finish()
             return source.run()
         if isinstance(role, Sink):
@@ -275,9 +275,7 @@ class Run:
 
     async def _give_up(self, station: Station, failure: ProcessorFailure) -> None:
         """End the run, or go on without the processor that has failed."""
-        policy = station.policy
-        action = policy.then if policy.do == "restart" else policy.do
-        if action != "detach" or failure.processor != station.name:
+        if station.policy.finally_do != "detach" or failure.processor != station.name:
             self._fail(failure)
             self._scope.cancel()
             return
@@ -350,12 +348,10 @@ class Run:
                         self.closing.begin(scope)
         except Exception as error:
             failure = station.failure(error)
-            detached = {known.processor for known in self.report.failures}
-            if ended_well and station.name in detached:
-                processor.context.log.warning("%s", failure)
+            if ended_well and is_fatal:  # those that close after it have nothing to do with it
+                self._closed_badly(station, failure)
                 return
-            if is_fatal:
-                # Recorded here: a processor around this one may take the exception for its own.
+            if is_fatal:  # a processor around this one may take the exception for its own
                 self._fail(failure)
             raise failure from failure.__cause__
         finally:
@@ -363,13 +359,21 @@ class Run:
             if scope.cancel_called:
                 processor.context.log.warning("did not close in time")
 
-    def _fail(self, failure: ProcessorFailure) -> ProcessorFailure:
+    def _closed_badly(self, station: Station, failure: ProcessorFailure) -> None:
+        """The work was done, but what was left to be done at the end was not."""
+        known = {each.processor: each.what for each in self.report.failures}
+        if station.policy.finally_do != "detach":
+            self._fail(failure)
+        elif station.name not in known:
+            self.report.failures.append(failure)
+        elif failure.what != known[station.name]:
+            station.processor.context.log.warning("%s", failure)
+
+    def _fail(self, failure: ProcessorFailure) -> None:
         """The first failure is the one that is reported."""
         self._failure = self._failure or failure
-        return self._failure
 
     def _finish_sources(self) -> None:
-        self._finishing = True
         self._sources_end.set()
         for source in self._sources:
             source.finish()

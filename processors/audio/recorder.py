@@ -84,7 +84,9 @@ class Recorder(Sink):
         self._channels = 2 if layout == "stereo" else 1
         self._sides = BothSides(rate, self._channels, reported=False)
         self._file = Rotation(
-            self.path, rate, self._channels, self._opened, seconds=rotate_s, megabytes=rotate_mb
+            *(self.path, rate, self._channels, self._claim, self._opened),
+            seconds=rotate_s,
+            megabytes=rotate_mb,
         )
         self._user_end: int | None = None
         self._new: list[tuple[Path, int]] = []
@@ -102,6 +104,8 @@ class Recorder(Sink):
 
     async def lifespan(self) -> AsyncIterator[None]:
         self._writing = anyio.Lock()
+        if self.markers is not None:
+            self.markers.path = self._claim(self.markers.path)
         whole = False
         try:
             await self._write(0)
@@ -190,6 +194,9 @@ class Recorder(Sink):
                     self._name_files()
                     if step >= until:
                         return
+
+    def _claim(self, path: Path) -> Path:
+        return self.context.claim(path)
 
     def _opened(self, path: Path, position: int) -> None:
         """Called in the thread that writes."""

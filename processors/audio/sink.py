@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -79,6 +80,7 @@ class AudioSink(Sink):
         self._unwritten: list[Samples] = []
         self._unwritten_count = 0
         self._appended = 0
+        self._held = 0
         self._playing = 0
         self._left_out = 0
         self._played_until = 0
@@ -99,8 +101,10 @@ class AudioSink(Sink):
         self._writing = anyio.Lock()
         if self._piped:
             refuse_terminal()
-        elif self.path.is_file():
-            self.path.unlink()
+        else:
+            self.path = self.context.claim(self.path)
+            if self.path.is_file():
+                self.path.unlink()
         try:
             async with anyio.create_task_group() as group:
                 if self._piped and self.realtime:
@@ -111,7 +115,7 @@ class AudioSink(Sink):
                     group.cancel_scope.cancel()
         finally:
             if self._file is not None:
-                with self._file:
+                with self._file, self._counting_losses():
                     await self._write()
 
     async def consume(self, frame: AudioFrame | TurnStarted) -> None:
@@ -127,10 +131,12 @@ class AudioSink(Sink):
                 hint="put a resampler before it",
             )
         samples = mix(frame.samples, self._file.channels)
-        if self.realtime:
-            await self._play(frame, samples)
-        else:
-            await self._record(frame.pts, samples)
+        with self._counting_losses():
+            if self.realtime:
+                await self._play(frame, samples)
+            else:
+                await self._record(frame.pts, samples)
+            self._held += 1
 
     def interrupted(self, turn: int) -> None:
         now = self.context.now()
@@ -149,6 +155,16 @@ class AudioSink(Sink):
             return RawFile(self.path, self.encoding, frame.rate, frame.channels)
         check_rate(self.path, frame.rate)
         return open_sound_file(self.path, frame.rate, frame.channels)
+
+    @contextmanager
+    def _counting_losses(self) -> Iterator[None]:
+        """The frames that waited to be written with one that failed are lost with it."""
+        try:
+            yield
+        except OSError:
+            self.context.dropped("not written", self._held)
+            self._held = 0
+            raise
 
     async def _fill_pauses(self) -> None:
         """A player that reads a pipe wants to be fed all the time."""
@@ -230,3 +246,4 @@ class AudioSink(Sink):
             else:
                 with anyio.CancelScope(shield=True):  # an interruption must not take what was heard
                     await to_thread.run_sync(file.write, samples)
+            self._held = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ import msgspec
 from pipeline import ConfigError, Finding
 from processors.batch.job import Job, digest_of_file
 from processors.batch.outcome import COLUMNS, Outcome
+from processors.files import append, named, replace_file
 
 
 class Results:
@@ -37,20 +38,18 @@ class Results:
 
     def keep(self, outcomes: Iterable[Outcome]) -> None:
         """Replace what is in it; in one step, so that nothing is lost on the way."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.part")
-        part.write_bytes(b"".join(map(_line, outcomes)))
-        os.replace(part, self.path)
+        replace_file(self.path, b"".join(map(_line, outcomes)))
 
     @contextmanager
     def appending(self) -> Iterator[Callable[[Outcome], None]]:
         """Write further lines, each of which is with the system before the next."""
         with self.path.open("ab", buffering=0) as file:
 
-            def append(outcome: Outcome) -> None:
-                file.write(_line(outcome))
+            def write(outcome: Outcome) -> None:
+                with named(self.path):
+                    append(file, _line(outcome))
 
-            yield append
+            yield write
 
 
 def is_done(job: Job, outcome: Outcome) -> bool:
@@ -65,11 +64,11 @@ def is_done(job: Job, outcome: Outcome) -> bool:
 
 def write_table(path: Path, outcomes: Sequence[Outcome]) -> None:
     """All results as CSV, UTF-8."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(list(outcome.row()) for outcome in outcomes)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(COLUMNS)
+    writer.writerows(list(outcome.row()) for outcome in outcomes)
+    replace_file(path, table.getvalue().encode())
 
 
 def _line(outcome: Outcome) -> bytes:

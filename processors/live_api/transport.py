@@ -334,8 +334,9 @@ class LiveApi(Duplex):
         self.wishes = msgspec.structs.replace(self.wishes, files=files)
         with contextlib.ExitStack() as stack:
             if self.record:
-                self._recorder = stack.enter_context(Recorder(self.record))
-                self.context.wrote(self.record)
+                record = self.context.claim(Path(self.record))
+                self._recorder = stack.enter_context(Recorder(record))
+                self.context.wrote(str(record))
             if not self._is_local:
                 yield
                 return

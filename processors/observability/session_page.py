@@ -27,7 +27,7 @@ from pipeline import (
     TurnEnded,
     draw_graph,
 )
-from processors.files import check_writable, named
+from processors.files import check_writable, replace_file
 from processors.observability.session_log import SessionLog
 from processors.observability.session_sound import COLUMNS, TYPE, SessionSound
 
@@ -136,9 +136,7 @@ class SessionPage(Observer):
             "model": _base64(model),
         }
         page = compose({**facts, "sound": sound if ogg else None}, self._graph)
-        with named(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(page, encoding="utf-8")
+        replace_file(self.path, page.encode())
 
 
 def compose(facts: Mapping[str, Any], graph: str) -> str:

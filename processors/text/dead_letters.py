@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pipeline import SECOND, DeadLetter, Frame, OutputPath, SettingError, Sink
-from processors.files import check_writable, named
+from processors.files import append, check_writable, named
 
 
 class DeadLetterSink(Sink):
@@ -35,6 +35,7 @@ class DeadLetterSink(Sink):
         check_writable(self.path)
 
     async def lifespan(self) -> AsyncIterator[None]:
+        self.path = self.context.claim(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with named(self.path), self.path.open("wb", buffering=0) as self._file:
             self.context.wrote(str(self.path))
@@ -49,7 +50,7 @@ class DeadLetterSink(Sink):
             "frame": described(frame.frame),
         }
         with named(self.path):
-            self._file.write(msgspec.json.encode(row, enc_hook=str) + b"\n")
+            append(self._file, msgspec.json.encode(row, enc_hook=str) + b"\n")
 
 
 def described(frame: Frame) -> dict[str, Any]:

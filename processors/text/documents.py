@@ -17,6 +17,7 @@ from pipeline import (
     Thought,
     Transcript,
 )
+from processors.files import append
 from processors.text.cues import Cue, one_line, split
 from processors.text.ordered import OrderedFile
 from processors.text.timing import WordTimes
@@ -55,7 +56,7 @@ class JsonLines:
         self._file = file
 
     def write(self, entry: Entry) -> None:
-        self._file.write(msgspec.json.encode(_row(entry)) + b"\n")
+        append(self._file, msgspec.json.encode(_row(entry)) + b"\n")
 
 
 class WebVtt:

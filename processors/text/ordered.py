@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
 REMEMBERED = 256
@@ -30,11 +31,29 @@ class OrderedFile:
         self._end = len(head.encode())
 
     def add(self, time: int, entry: str) -> None:
-        """Put an entry at its time, after those of the same time. Raises OSError."""
+        """Put an entry at its time, after those of the same time.
+
+        Raises OSError where it finds no room; then the file is as it was before.
+        """
         at = bisect_right(self._times, time)
         offset = self._offsets[at] if at < len(self._offsets) else self._end
         self._times.insert(at, time)
         self._entries.insert(at, entry)
+        try:
+            self._write_entries(at, offset)
+        except OSError:
+            del self._times[at], self._entries[at]
+            with suppress(OSError):
+                self._write_entries(at, offset)
+                self._file.truncate(self._end)
+            raise
+        if len(self._times) > 2 * REMEMBERED:
+            for known in (self._times, self._entries, self._offsets):
+                del known[:REMEMBERED]
+            self._before += REMEMBERED
+
+    def _write_entries(self, at: int, offset: int) -> None:
+        """Write those from an index on at an offset."""
         del self._offsets[at:]
         texts = []
         end = offset
@@ -44,10 +63,6 @@ class OrderedFile:
             end += len(texts[-1])
         self._write(offset, b"".join(texts))
         self._end = end
-        if len(self._times) > 2 * REMEMBERED:
-            for known in (self._times, self._entries, self._offsets):
-                del known[:REMEMBERED]
-            self._before += REMEMBERED
 
     def _write(self, offset: int, data: bytes) -> None:
         self._file.seek(offset)

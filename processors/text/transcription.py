@@ -77,6 +77,7 @@ class TranscriptionSink(Sink):
         self._listens = around.can_get(Playback)
 
     async def lifespan(self) -> AsyncIterator[None]:
+        self.path = self.context.claim(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with named(self.path), self.path.open("wb", buffering=0) as file:
             self._document = DOCUMENTS[self.path.suffix.lower()](file)

@@ -1,10 +1,12 @@
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from pipeline import SettingError
-from processors.files import check_writable
+from processors.files import append, check_writable, replace_file
+from tests.full_disk import room_in_each_file
 
 
 def test_a_file_that_can_be_made_or_replaced(tmp_path: Path) -> None:
@@ -27,3 +29,53 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SettingError, match="permission denied"):
         check_writable(tmp_path / "x.wav")
+
+
+def test_a_line_that_finds_no_room_leaves_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with path.open("wb", buffering=0) as file:
+        with room_in_each_file(100):
+            for number in range(6):
+                line = json.dumps({"number": number, "text": "x" * 20}).encode() + b"\n"
+                if number < 2:
+                    append(file, line)
+                else:
+                    with pytest.raises(OSError, match="too large"):
+                        append(file, line)
+        append(file, line)
+    assert [json.loads(line)["number"] for line in path.read_text().splitlines()] == [0, 1, 5]
+
+
+def test_of_samples_whole_ones_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    limited = room_in_each_file(10)
+    error = pytest.raises(OSError, match="too large")
+    with path.open("wb", buffering=0) as file, limited, error:
+        append(file, bytes(range(16)), unit=4)
+    assert path.read_bytes() == bytes(range(8))
+
+
+def test_a_pipe_without_a_reader_is_an_error_as_it_is() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb", buffering=0) as file, pytest.raises(BrokenPipeError):
+        append(file, b"x")
+
+
+def test_a_file_is_replaced_in_one_step_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.html"
+    replace_file(path, b"one")
+    with room_in_each_file(100), pytest.raises(OSError, match=r"too large: .*a\.html'"):
+        replace_file(path, b"x" * 200)
+    assert path.read_bytes() == b"one"
+    replace_file(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert os.listdir(path.parent) == ["a.html"]
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "null"
+    path.symlink_to(os.devnull)
+    replace_file(path, b"x")
+    assert path.is_symlink()
+    assert list(tmp_path.iterdir()) == [path]

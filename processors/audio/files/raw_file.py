@@ -10,7 +10,7 @@ from typing import IO, Self
 from pipeline import PipelineError
 from processors.audio.codecs import Encoding, encode
 from processors.audio.pcm import Samples
-from processors.files import named
+from processors.files import append, named
 
 
 class RawFile:
@@ -43,12 +43,11 @@ class RawFile:
 
     def write(self, samples: Samples) -> None:
         """Append samples of shape (n, channels); waits while a pipe is full."""
-        left = memoryview(encode(samples, self._encoding))
-        self.size += len(left)
+        data = encode(samples, self._encoding)
+        self.size += len(data)
         try:
             with named(self._path):
-                while left:
-                    left = left[self._file.write(left) :]
+                append(self._file, data, unit=len(data) // max(1, len(samples)))
         except BrokenPipeError:
             raise PipelineError("nobody reads standard output any more") from None
         self.written += len(samples)

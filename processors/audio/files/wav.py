@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import errno
-import wave
+import os
+import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from processors.audio.pcm import Samples, silence
-from processors.files import named
+from processors.audio.pcm import Samples
+from processors.files import append, named
 
+HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+"""`RIFF` and the chunks `fmt ` and `data`, as in the Multimedia Programming Interface of 1991."""
+PCM = 1
 MOST_BYTES = 2**32 - 64
 """The header counts bytes in 32 bits."""
 
@@ -17,7 +22,9 @@ MOST_BYTES = 2**32 - 64
 class WavFile:
     """16-bit PCM, written in pieces; the header always tells how much is there.
 
-    Raises OSError, with the path, where the file cannot be written, or has become too long.
+    If the process is killed within `write`, there may be samples behind those that it tells of.
+    Raises OSError, with the path, where the file cannot be written, or has become too long: what
+    has found room of the samples is kept.
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
@@ -26,13 +33,10 @@ class WavFile:
         self.channels = channels
         self.written = 0
         self._path = path
-        self._file = path.open("wb")
-        self._wave = wave.Wave_write(self._file)
+        self._file = path.open("wb", buffering=0)
         try:
-            self._wave.setnchannels(channels)
-            self._wave.setsampwidth(2)
-            self._wave.setframerate(rate)
-            self.write(silence(0, channels))
+            with named(path):
+                self._write_header()
         except BaseException:
             self.close()
             raise
@@ -46,21 +50,36 @@ class WavFile:
     @property
     def size(self) -> int:
         """Bytes so far."""
-        return 44 + self.written * self.channels * 2
+        return HEADER.size + self.written * self.channels * 2
 
     def write(self, samples: Samples) -> None:
         """Append samples of shape (n, channels); they are with the system when it returns."""
         with named(self._path):
             if self.size + samples.nbytes > MOST_BYTES:
                 raise OSError(errno.EFBIG, "a WAV file holds at most 4 GiB; write several, or FLAC")
-            self._wave.writeframes(samples.tobytes())
-            self._file.flush()
+            each = self.channels * 2
+            try:
+                append(self._file, samples.astype("<i2").tobytes(), unit=each)
+            except OSError:
+                with suppress(OSError):
+                    self.written = (self._file.tell() - HEADER.size) // each
+                    self._write_header()
+                raise
             self.written += len(samples)
+            self._write_header()
 
     def close(self) -> None:
         """Close the file."""
-        with named(self._path):
-            try:
-                self._wave.close()
-            finally:
-                self._file.close()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        each = self.channels * 2
+        count = self.written * each
+        self._file.seek(0)
+        header = HEADER.pack(
+            *(b"RIFF", HEADER.size - 8 + count, b"WAVE"),
+            *(b"fmt ", 16, PCM, self.channels, self.rate, self.rate * each, each, 16),
+            *(b"data", count),
+        )
+        append(self._file, header)
+        self._file.seek(0, os.SEEK_END)

@@ -8,7 +8,7 @@ from typing import IO, Any
 import msgspec
 
 from pipeline import SECOND
-from processors.files import named
+from processors.files import append, named
 
 
 class Markers:
@@ -28,7 +28,7 @@ class Markers:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self.path.open("wb", buffering=0)
             row = {"at": round(at / SECOND, 4), **what}
-            self._file.write(msgspec.json.encode(row) + b"\n")
+            append(self._file, msgspec.json.encode(row) + b"\n")
 
     def close(self) -> None:
         """Close the file."""

@@ -17,7 +17,8 @@ class Rotation:
     seconds: after how much sound the next file begins, to the sample.
     megabytes: how much a file may hold, in millions of bytes; what an encoder holds back when the
       file ends comes on top.
-    opened: told of every file, and of the position of its first sample.
+    claim: given where a file is to be, says where it may be. opened: told of every file, and of the
+      position of its first sample.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Rotation:
         path: Path,
         rate: int,
         channels: int,
+        claim: Callable[[Path], Path],
         opened: Callable[[Path, int], None],
         *,
         seconds: float | None = None,
@@ -34,6 +36,7 @@ class Rotation:
         self.rate = rate
         self.channels = channels
         self.written = 0
+        self._claim = claim
         self._opened = opened
         self._most_samples = None if seconds is None else max(1, round(seconds * rate))
         self._most_bytes = None if megabytes is None else round(megabytes * 1_000_000)
@@ -66,6 +69,7 @@ class Rotation:
         if self._most_samples or self._most_bytes:
             self._number += 1
             path = path.with_stem(f"{path.stem}-{self._number:03}")
+        path = self._claim(path)
         file = open_sound_file(path, self.rate, self.channels)
         self._opened(path, self.written)
         return file

@@ -131,6 +131,17 @@ flow: [typed -> broken -> slow, typed -> slow, broken -> failed]
     assert '"code":"ValueError"' in (folder / "failed.jsonl").read_text()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_page_that_cannot_be_written_is_said_and_the_status_is_1(folder: Path) -> None:
+    (folder / "page.html").symlink_to("/dev/full")
+    result = pipeline("run", "typed.yaml", "--report", "page.html")
+    assert result.exit_code == 1
+    assert "No space left on device: 'page.html'; make room on that disk" in result.stderr.replace(
+        f"{folder}/", ""
+    ).replace("/dev/full", "page.html")
+    assert len((folder / "words.jsonl").read_text().splitlines()) == 2
+
+
 def test_the_traceback_comes_with_debug() -> None:
     result = pipeline("run", "--debug", "broken.yaml")
     assert result.exit_code == 1

@@ -2,8 +2,10 @@
 
 import errno
 import math
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -301,6 +303,81 @@ async def test_what_was_detached_may_fail_once_more_when_it_closes() -> None:
     report = await execute(graph, "in -> disk", "in -> out", disk=DETACH)
     assert words(out) == ["a", "b"]
     assert [failure.what for failure in report.failures] == ["OSError: cannot write"]
+
+
+class Unclosable(Sink):
+    async def lifespan(self) -> AsyncIterator[None]:
+        yield
+        raise OSError(errno.ENOSPC, "No space left on device", "out.flac")
+
+    async def consume(self, frame: TextFrame) -> None:
+        """Takes all."""
+
+
+class Whole(Sink):
+    """Notes whether the run came to its end before this was closed."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self.seen = seen
+
+    async def lifespan(self) -> AsyncIterator[None]:
+        try:
+            yield
+            self.seen.append("whole")
+        except BaseException:
+            self.seen.append("cut")
+            raise
+
+    async def consume(self, frame: TextFrame) -> None:
+        """Takes all."""
+
+
+RESTART_THEN_DETACH = Supervision(OnError(do="restart", then="detach"))
+
+
+@pytest.mark.parametrize("policy", [SKIP, RESTART, DETACH, RESTART_THEN_DETACH, Supervision()])
+async def test_what_cannot_be_closed_does_not_cut_what_others_write(policy: Supervision) -> None:
+    seen: list[str] = []
+    processors: dict[str, Processor] = {
+        "in": Given(texts("a", "b")),
+        "before": Whole(seen),
+        "file": Unclosable(),
+        "after": Whole(seen),
+    }
+    flow = ["in -> before", "in -> file", "in -> after"]
+    run = Run(Graph(processors, flow, supervision={"file": policy}))
+    what = r'processor "file" failed: OSError: .*No space left on device: .*; make room'
+    if policy in (DETACH, RESTART_THEN_DETACH):
+        [failure] = (await run.execute()).failures
+        assert re.match(what, str(failure))
+    else:
+        with pytest.raises(ProcessorFailure, match=what):
+            await run.execute()
+    assert run.report.completed
+    assert seen == ["whole", "whole"]
+
+
+async def test_a_file_of_an_earlier_life_is_kept(tmp_path: Path) -> None:
+    class Notes(Sink):
+        async def lifespan(self) -> AsyncIterator[None]:
+            self.path = self.context.claim(tmp_path / "notes.txt")
+            self.path.write_text("")
+            self.context.wrote(self.path.name)
+            yield
+
+        async def consume(self, frame: TextFrame) -> None:
+            if frame.text == "bad":
+                raise ValueError("bad word")
+            self.path.write_text(self.path.read_text() + frame.text)
+
+    (tmp_path / "notes.txt").write_text("of a run before")
+    (tmp_path / "notes-2.txt").write_text("of somebody else")
+    given = Given(texts("a", "bad", "b", "bad", "c", "d"))
+    policy = Supervision(OnError(do="restart", backoff_s=0))
+    report = await execute({"in": given, "notes": Notes()}, "in -> notes", notes=policy)
+    assert report.files == ["notes.txt", "notes-3.txt", "notes-4.txt"]
+    assert [(tmp_path / name).read_text() for name in report.files] == ["a", "b", "cd"]
+    assert (tmp_path / "notes-2.txt").read_text() == "of somebody else"
 
 
 async def test_a_run_in_which_every_end_is_detached_is_over() -> None:

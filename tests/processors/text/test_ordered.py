@@ -1,5 +1,6 @@
 """Tests of files whose entries are in order."""
 
+import errno
 import io
 
 from hypothesis import given
@@ -46,6 +47,42 @@ def test_what_comes_in_order_is_only_added() -> None:
     assert [int(line.partition(":")[0]) for line in lines] == list(range(1, 2002))
     place = lines.index(next(line for line in lines if line.endswith("very late")))
     assert ordered.REMEMBERED <= 2001 - place <= 2 * ordered.REMEMBERED
+
+
+class Full(io.BytesIO):
+    """Has room for so many bytes, and takes a part of what is too much."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, data: object) -> int:
+        part = bytes(data)[: self.room - self.tell()]  # type: ignore[call-overload]
+        if not part:
+            raise OSError(errno.ENOSPC, "full")
+        return super().write(part)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.text("ab", max_size=9))), st.integers(1, 90))
+def test_what_finds_no_room_changes_nothing(entries: list[tuple[int, str]], room: int) -> None:
+    file = Full(room)
+    document = OrderedFile(file, "", render)
+    kept: list[tuple[int, str]] = []
+    for time, entry in entries:
+        try:
+            document.add(time, entry)
+        except OSError:
+            pass
+        else:
+            kept.append((time, entry))
+        known = sorted(kept, key=lambda known: known[0])
+        lines = [render(number, text) for number, (_, text) in enumerate(known, 1)]
+        assert file.getvalue().decode() == "".join(lines)
+    file.room = 10**6
+    document.add(10, "last")
+    assert file.getvalue().decode() == "".join(lines if entries else []) + render(
+        len(kept) + 1, "last"
+    )
 
 
 class Short(io.BytesIO):

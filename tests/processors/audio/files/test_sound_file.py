@@ -105,8 +105,8 @@ def test_a_disk_that_fills_up_is_told_and_leaves_what_was_written(
     def fill_up() -> None:
         nonlocal written
         for number in range(100):
-            file.write(noise(2400 + number, 1))
             written = np.concatenate([written, noise(2400 + number, 1)])
+            file.write(written[-2400 - number :])
 
     with pytest.raises(OSError, match=r"File too large") as caught:
         fill_up()

@@ -1,5 +1,6 @@
 """Tests of the WAV file that is valid at any moment."""
 
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.audio.files.wav import WavFile
+from tests.full_disk import room_in_each_file
 
 
 def read(path: Path) -> np.ndarray:
@@ -55,6 +57,25 @@ def test_a_longer_file_of_before_is_replaced(tmp_path: Path) -> None:
             file.write(ramp(count, 1))
     assert path.stat().st_size == 44 + 2 * 10
     assert len(read(path)) == 10
+
+
+def test_on_a_disk_that_is_full_is_what_has_found_room_and_the_header_says_so(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.wav"
+    with WavFile(path, 8000, 2) as file:
+        file.write(ramp(100, 2))
+        with room_in_each_file(1001):  # in the middle of a sample
+            for _ in range(2):
+                with pytest.raises(OSError, match=r"File too large: .*a\.wav"):
+                    file.write(ramp(5000, 2, file.written))
+                assert file.written == (1001 - 44) // 4
+                assert path.stat().st_size == file.size
+                assert np.array_equal(read(path), ramp(file.written, 2))
+        file.write(ramp(300, 2, file.written))  # there is room again
+    assert np.array_equal(read(path), ramp(file.written, 2))
+    with wave.open(str(path)) as other:
+        assert (other.getnframes(), other.getframerate(), other.getnchannels()) == (539, 8000, 2)
 
 
 def test_folders_are_made(tmp_path: Path) -> None:

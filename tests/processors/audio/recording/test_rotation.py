@@ -19,9 +19,11 @@ def ramp(count: int) -> np.ndarray:
 
 def record(folder: Path, name: str, sizes: list[int], **limits: float) -> list[tuple[Path, int]]:
     opened: list[tuple[Path, int]] = []
-    rotation = Rotation(
-        folder / name, RATE, 2, lambda path, at: opened.append((path, at)), **limits
-    )
+
+    def told(path: Path, at: int) -> None:
+        opened.append((path, at))
+
+    rotation = Rotation(folder / name, RATE, 2, lambda path: path, told, **limits)
     samples = ramp(sum(sizes))
     for size in sizes:
         rotation.write(samples[rotation.written :][:size])

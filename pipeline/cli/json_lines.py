@@ -57,6 +57,7 @@ class JsonLines(View):
         self._run = run
         self._write("started", config=self._config, nodes=[n.name for n in run.graph.order])
         sampler = Sampler(run)
+        sampler.take()
         while True:
             await anyio.sleep(STATS_SECONDS)
             sample = sampler.take()
@@ -66,6 +67,8 @@ class JsonLines(View):
                     "waiting": node.waiting,
                     "fill": None if node.fill is None else round(node.fill, 3),
                     "dropped": node.dropped,
+                    "progress": node.progress,
+                    "left": node.left,
                 }
                 for node in sample.nodes
             }

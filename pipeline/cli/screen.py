@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -66,9 +67,16 @@ def _heading(picture: Picture) -> Text:
     sample = picture.sample
     text = Text.assemble((picture.title, "bold"), f"  {clock(sample.seconds)}")
     if sample.progress is not None:
-        left = "" if sample.left is None else f", {clock(sample.left)} left"
-        text.append(f"  {_bar(sample.progress)} {sample.progress:.0%}{left}")
+        text.append(f"  {_bar(sample.progress)} {how_far(sample.progress, sample.left)}")
     return text
+
+
+def how_far(progress: float, left: float | None) -> str:
+    """`25%, 3:15 left`. What has come in takes time to be answered: its end is not that of all."""
+    if progress >= 1:
+        return "input at its end"
+    whole = f"{math.floor(progress * 100)}%"
+    return whole if left is None else f"{whole}, {clock(left)} left"
 
 
 def _table(nodes: Sequence[NodeState], most: int, width: int) -> list[Text]:
@@ -93,6 +101,8 @@ def _row(node: NodeState, width: int) -> Text:
         colour = "yellow" if node.fill >= FULL else "green" if node.waiting else "dim"
         line.append(f"  {_bar(node.fill)}", colour)
         line.append(f" {node.waiting:5}")
+    if node.progress is not None:
+        line.append(f"  {_bar(node.progress)} {how_far(node.progress, node.left)}")
     if node.dropped:
         line.append(f"  {node.dropped} dropped", "red")
     return line

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ViewName = Literal["auto", "live", "lines", "json", "none"]
 REFRESH_SECONDS = 0.25
+PROGRESS_SECONDS = 30.0
+"""From one line to the next that says how far the sources are."""
 KEPT = 1_000
 """Lines of the conversation that are printed after the live view."""
 
@@ -110,6 +112,21 @@ class Lines(View):
 
     def note(self, text: str) -> None:
         self.talk.note(text)
+
+    async def watch(self, run: Run) -> None:
+        from pipeline.cli.screen import how_far
+        from pipeline.observing.sampling import Sampler
+
+        sampler = Sampler(run)
+        while True:
+            on_the_way = [
+                f"{node.name} {how_far(node.progress, node.left)}"
+                for node in sampler.take().nodes
+                if node.progress is not None and node.left
+            ]
+            if on_the_way:
+                self.note("; ".join(on_the_way))
+            await anyio.sleep(PROGRESS_SECONDS)
 
     def failed(self, failure: ProcessorFailure, *, debug: bool) -> None:
         self.talk.end_line()

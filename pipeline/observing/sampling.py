@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from pipeline.graph import Node
 from pipeline.processor import Source
 from pipeline.runtime.run import Run
 
@@ -17,6 +19,8 @@ class NodeState(NamedTuple):
 
     rate: frames per second that come to it, or that a source gives. waiting: frames in its inbox;
     fill: how full that is, from 0 to 1; both None where it has none. dropped: frames so far.
+    progress: how much of its input a source has given, from 0 to 1, if it knows; left: seconds that
+    the rest will take, if it goes on as before.
     """
 
     name: str
@@ -25,21 +29,21 @@ class NodeState(NamedTuple):
     waiting: int | None
     fill: float | None
     dropped: int
+    progress: float | None = None
+    left: float | None = None
 
 
 class Sample(NamedTuple):
-    """A run at one moment. seconds: since it began. progress: from 0 to 1, if that is known."""
+    """A run at one moment. seconds: since it began.
+
+    progress: of the source that is least far, from 0 to 1, and left: seconds until the last one has
+    given all; None unless every source knows.
+    """
 
     seconds: float
     nodes: tuple[NodeState, ...]
     progress: float | None = None
-
-    @property
-    def left(self) -> float | None:
-        """Seconds that it will still take, if it goes on as before."""
-        if not self.progress:
-            return None
-        return self.seconds * (1 - self.progress) / self.progress
+    left: float | None = None
 
 
 class Sampler:
@@ -48,6 +52,8 @@ class Sampler:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._past: deque[tuple[float, dict[str, int]]] = deque()
+        self._begun: dict[str, tuple[float, float]] = {}
+        """Of sources that know how far they are: the last moment before they moved."""
 
     def take(self) -> Sample:
         """The run as it is now."""
@@ -64,6 +70,7 @@ class Sampler:
         states = []
         for node in run.graph.order:
             inbox = run.inboxes.get(node.name)
+            progress, left = self._how_far(node, seconds)
             came = counts.get(node.name, 0) - before.get(node.name, 0)
             states.append(
                 NodeState(
@@ -73,9 +80,18 @@ class Sampler:
                     None if inbox is None else inbox.depth,
                     None if inbox is None else inbox.fill,
                     dropped.get(node.name, 0),
+                    progress,
+                    left,
                 )
             )
-        return Sample(seconds, tuple(states), self._progress())
+        nodes = zip(run.graph.order, states, strict=True)
+        sources = [state for node, state in nodes if isinstance(node.processor, Source)]
+        return Sample(
+            seconds,
+            tuple(states),
+            _all_of(min, [state.progress for state in sources]),
+            _all_of(max, [state.left for state in sources]),
+        )
 
     def _counts(self) -> dict[str, int]:
         """Frames so far: what came to a node, or the most that a source gave to one of others."""
@@ -86,9 +102,23 @@ class Sampler:
             given[edge.source] = max(given.get(edge.source, 0), edge.frames)
         return {**given, **counts}
 
-    def _progress(self) -> float | None:
-        """Of the source that is least far, as long as all can say how far they are."""
-        processors = (node.processor for node in self._run.graph.order)
-        parts = [source.progress() for source in processors if isinstance(source, Source)]
-        known = [part for part in parts if part is not None]
-        return min(known) if known and len(known) == len(parts) else None
+    def _how_far(self, node: Node, seconds: float) -> tuple[float | None, float | None]:
+        """Progress and seconds left of a node that is a source and knows."""
+        source = node.processor
+        progress = source.progress() if isinstance(source, Source) else None
+        if progress is None:
+            return None, None
+        begun, at = self._begun.setdefault(node.name, (seconds, progress))
+        if progress >= 1:
+            return progress, 0.0
+        if progress <= at:
+            self._begun[node.name] = seconds, progress
+            return progress, None
+        return progress, (1 - progress) * (seconds - begun) / (progress - at)
+
+
+def _all_of(
+    which: Callable[[Iterable[float]], float], values: Sequence[float | None]
+) -> float | None:
+    known = [value for value in values if value is not None]
+    return which(known) if known and len(known) == len(values) else None

@@ -70,6 +70,10 @@ class ToneSource(Source):
             self.signal = signals.sweep(hertz, to_hertz, seconds or SWEEP_S, rate)
         elif signal == "noise":
             self.signal = signals.noise(seed)
+        self._given = 0
+
+    def progress(self) -> float | None:
+        return None if self.seconds is None else min(1.0, self._given / self.rate / self.seconds)
 
     def audio_out(self, incoming: AudioFormat) -> AudioFormat:
         return AudioFormat(self.rate, self.channels)
@@ -83,5 +87,6 @@ class ToneSource(Source):
             if length <= 0:
                 break
             mono = to_int16((self.signal(begin, length) * self.factor).astype(np.float32))
+            self._given = begin + length
             yield await pace.frame(np.repeat(mono.reshape(-1, 1), self.channels, axis=1))
         await pace.finish()

@@ -40,6 +40,10 @@ class ImageSource(Source):
         self.path = Path(path)
         self.interval_s = interval_s
         self.loop = loop
+        self._progress: float | None = None if loop else 0.0
+
+    def progress(self) -> float | None:
+        return self._progress
 
     def check(self) -> None:
         for file in find_pictures(self.path):
@@ -55,6 +59,8 @@ class ImageSource(Source):
             await anyio.sleep(max(0.0, (due - self.context.now()) / SECOND))
             file = files[number % len(files)]
             data = await to_thread.run_sync(file.read_bytes)
+            if not self.loop:
+                self._progress = (number + 1) / len(files)
             yield ImageFrame(data, _mime_type_of(file, data), pts=due)
 
 

@@ -22,7 +22,9 @@ def shown(picture: Picture, width: int = 60, height: int = 12) -> list[str]:
 
 
 def test_everything_has_its_place() -> None:
-    picture = Picture("talk.yaml", Sample(65.2, NODES, 0.25), WORDS, ["1 turn", "30 audio tokens"])
+    picture = Picture(
+        "talk.yaml", Sample(65.2, NODES, 0.25, 195), WORDS, ["1 turn", "30 audio tokens"]
+    )
     assert shown(picture) == [
         "talk.yaml  1:05  ██░░░░░░░░ 25%, 3:15 left",
         "mic         50.0/s",
@@ -39,6 +41,18 @@ def test_everything_has_its_place() -> None:
 def test_without_a_known_length_there_is_no_bar() -> None:
     assert shown(Picture("x", Sample(3661.0, ()), [], []))[0] == "x  1:01:01"
     assert shown(Picture("x", Sample(0.0, (), 0.0), [], []))[0] == "x  0:00  ░░░░░░░░░░ 0%"
+
+
+def test_a_source_that_knows_how_far_it_is_says_so() -> None:
+    source = NodeState("question", "AudioSource", 50.0, None, None, 0, 0.999, 12.9)
+    over = source._replace(progress=1.0, left=0.0)
+    begun = source._replace(progress=0.0, left=None)
+    rows = [shown(Picture("x", Sample(9, (node,)), [], []))[1] for node in (source, over, begun)]
+    assert rows == [
+        "question     50.0/s  ██████████ 99%, 0:12 left",
+        "question     50.0/s  ██████████ input at its end",
+        "question     50.0/s  ░░░░░░░░░░ 0%",
+    ]
 
 
 def test_the_last_words_are_shown_and_long_ones_go_on_in_the_next_line() -> None:

@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline import Frame, TurnStarted
+from pipeline.cli import views
 from pipeline.cli.main import main
 from pipeline.observing.peeking import event_name
 
@@ -242,8 +243,11 @@ def test_events_one_to_a_line() -> None:
     assert shown.items() <= words[0].items()
     assert "born" not in words[0]
     [stats, *_] = [row for row in rows if row["event"] == "stats"]
-    assert set(stats["nodes"]["out"]) == {"rate", "waiting", "fill", "dropped"}
-    assert 0 < stats["progress"] < 1
+    out, ticks = stats["nodes"]["out"], stats["nodes"]["ticks"]
+    assert set(out) == {"rate", "waiting", "fill", "dropped", "progress", "left"}
+    assert out["progress"] is None
+    assert 0 < ticks["progress"] == stats["progress"] < 1
+    assert ticks["left"] == stats["left"] > 0
     assert last["event"] == "ended"
     assert last["completed"] is True
     assert {"from": "ticks", "to": "out", "frames": 150} in last["edges"]
@@ -283,3 +287,15 @@ def test_a_reader_that_has_seen_enough_does_not_end_the_run() -> None:
 )
 def test_events_are_called_like_frames(name: str, event: str) -> None:
     assert event_name(type(name, (Frame,), {}) if name != "TurnStarted" else TurnStarted) == event
+
+
+def test_plain_lines_say_now_and_then_how_far_the_sources_are(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(views, "PROGRESS_SECONDS", 0.1)
+    (folder / "x.yaml").write_text(TEXT.replace("count: 5", "count: 100"))
+    notes = re.findall(r"^  (ticks .*)$", pipeline("--view", "lines").output, re.MULTILINE)
+    assert len(notes) > 2
+    assert all(re.fullmatch(r"ticks [0-9]{1,2}%, 0:0[0-9] left", note) for note in notes)
+    shares = [int(re.findall(r"[0-9]+", note)[0]) for note in notes]
+    assert shares == sorted(shares)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import anyio
+import pytest
 
 from pipeline import Graph, Inbox, InboxSettings, Run, Sink, Source, TextFrame
 from pipeline.observing.sampling import Sample, Sampler
@@ -66,6 +67,8 @@ async def test_rates_and_what_waits() -> None:
     assert first.left is not None
     assert round(first.left, 1) == 1.1
     assert (before.left, second.left) == (None, 0)
+    assert (first.nodes[0].progress, first.nodes[0].left) == (first.progress, first.left)
+    assert (first.nodes[1].progress, first.nodes[1].left) == (None, None)
     assert last.nodes[1].rate < 5
     assert [node.kind for node in first.nodes] == ["Ticks", "Slow"]
 
@@ -74,7 +77,33 @@ async def test_progress_is_known_only_if_every_source_knows_it() -> None:
     graph = Graph(
         {"ticks": Ticks(), "silent": Silent(), "slow": Slow()}, ["ticks -> slow", "silent -> slow"]
     )
-    assert [found.progress for found in await sample(graph, 1.05)] == [None, None]
+    for found in await sample(graph, 1.05):
+        assert (found.progress, found.left) == (None, None)
+    assert {node.name: node.progress for node in found.nodes} == {
+        "ticks": 0.5,
+        "silent": None,
+        "slow": None,
+    }
+
+
+class Patient(Ticks):
+    """Waits for five seconds first."""
+
+    async def frames(self) -> AsyncIterator[TextFrame]:
+        await anyio.sleep(5)
+        async for frame in super().frames():
+            yield frame
+
+
+async def test_time_before_a_source_gives_something_does_not_count() -> None:
+    graph = Graph(
+        {"ticks": Patient(), "slow": Slow()},
+        ["ticks -> slow"],
+        inboxes={"slow": InboxSettings(frames=20)},
+    )
+    _, waiting, moving = await sample(graph, 5.0, 6.05)
+    assert (waiting.progress, waiting.left) == (0, None)
+    assert moving.left == pytest.approx(1.05)
 
 
 async def test_what_is_dropped_is_counted_by_node() -> None:

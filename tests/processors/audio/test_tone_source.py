@@ -31,6 +31,14 @@ async def test_without_realtime_it_takes_no_time() -> None:
     assert len(samples) == 60 * 16_000
 
 
+async def test_it_knows_how_far_it_is_if_it_has_an_end() -> None:
+    source = ToneSource(seconds=2.0, realtime=False)
+    assert source.progress() == 0
+    await Run(Graph({"tone": source, "out": Collect()}, ["tone -> out"])).execute()
+    assert source.progress() == 1
+    assert ToneSource().progress() is None
+
+
 @pytest.mark.parametrize("rate", [8000, 44_100, 48_000])
 async def test_a_sine_has_its_level_and_frequency(rate: int) -> None:
     source = {"rate": rate, "channels": 2, "level_db": -6.0, "hertz": 1000.0}

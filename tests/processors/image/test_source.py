@@ -53,7 +53,10 @@ async def frames_of(source: ImageSource) -> tuple[list[Any], Report]:
 
 
 async def test_a_folder_is_given_by_name_one_picture_a_second(folder: Path) -> None:
-    frames, report = await frames_of(ImageSource(str(folder)))
+    source = ImageSource(str(folder))
+    assert source.progress() == 0
+    frames, report = await frames_of(source)
+    assert source.progress() == 1
     assert [(frame.data, frame.mime_type) for frame in frames] == [
         (PNG, "image/png"),
         (WEBP, "image/webp"),
@@ -77,6 +80,7 @@ async def test_a_loop_goes_on_until_it_is_told_to_finish(folder: Path) -> None:
 
     seen: list[ImageFrame] = []
     source = ImageSource(str(folder), loop=True)
+    assert source.progress() is None
     run = Run(Graph({"pictures": source, "viewer": Viewer()}, ["pictures -> viewer"]))
     report = await run.execute()
     assert report.completed

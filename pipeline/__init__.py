@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from pipeline.runtime.observer import Observer
     from pipeline.runtime.report import Report
     from pipeline.runtime.run import Run, run
+    from pipeline.runtime.waker import waker
+    from pipeline.runtime.watchdog import Watchdog
     from pipeline.settings import CodeReference, InputPath, OutputPath, code_refused, load_code
     from pipeline.supervision import OnError, Supervision
 
@@ -133,6 +135,7 @@ __all__ = [
     "TurnStarted",
     "Usage",
     "VideoFrame",
+    "Watchdog",
     "WebPage",
     "code_refused",
     "did_you_mean",
@@ -141,6 +144,7 @@ __all__ = [
     "load_code",
     "read_yaml",
     "run",
+    "waker",
     "wants_telemetry",
 ]
 
@@ -156,6 +160,8 @@ _HOMES = (
     "pipeline.runtime.report",
     "pipeline.runtime.observer",
     "pipeline.runtime.run",
+    "pipeline.runtime.waker",
+    "pipeline.runtime.watchdog",
     "pipeline.config",
     "pipeline.drawing.picture",
     "pipeline.observing.control",

@@ -95,6 +95,7 @@ class JsonLines(View):
                 for (node, reason), frames in sorted(report.drops.items())
             ],
             measurements=dict(report.measurements),
+            holds=dict(report.holds),
             files=report.files,
         )
 

@@ -81,6 +81,14 @@ def _later(name: str) -> Callable[..., list[CompletionItem]]:
     default=True,
     help="Let `pipeline top` and `pipeline tap` of the same user look at it; they may by default.",
 )
+@click.option(
+    "--watchdog",
+    type=click.FloatRange(min=0),
+    default=0.2,
+    show_default=True,
+    metavar="SECONDS",
+    help="Say which processor holds up all others for so long; 0 never says it.",
+)
 def run(
     config: str,
     overrides: tuple[str, ...],
@@ -91,6 +99,7 @@ def run(
     otel: bool | None,
     otel_content: bool,
     control: bool,
+    watchdog: float,
 ) -> None:
     """Run the graph that CONFIG describes.
 
@@ -113,6 +122,7 @@ def run(
         view=view,
         observing=observing,
         control=control,
+        watchdog_s=watchdog,
     )
     raise SystemExit(status)
 

@@ -24,6 +24,7 @@ from pipeline.observing.installed import make_observers
 from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
+from pipeline.runtime.watchdog import LONGEST_S, Watchdog
 from pipeline.settings import read_settings
 
 FAILED, WRONG_INPUT = 1, 2
@@ -38,11 +39,13 @@ def run_config(
     view: ViewName = "auto",
     observing: Mapping[str, Mapping[str, Any]] | None = None,
     control: bool = True,
+    watchdog_s: float = LONGEST_S,
 ) -> int:
     """Run a configuration with everything a person at a terminal wants to see; the exit status.
 
     observing: names of observers that are installed, and their settings. control: let other
-    processes of the user look at it.
+    processes of the user look at it. watchdog_s: seconds for which a processor may hold the event
+    loop; 0 for as long as it likes.
     """
     observed = observing or {}
     console = Console(stderr=True, highlight=False)
@@ -59,6 +62,8 @@ def run_config(
         observers = make_observers(observed)
         if control:
             observers.append(ControlledRun(path))
+        if watchdog_s:
+            observers.append(Watchdog(watchdog_s))
     except SettingError as error:
         hint = f"; {error.hint}" if error.hint else ""
         console.print(f"{error}{hint}", markup=False, soft_wrap=True)

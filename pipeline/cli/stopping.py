@@ -15,6 +15,8 @@ from pipeline.runtime.blame import any_work
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = 128
 """Plus the number of the signal: the exit status, as a shell would say it."""
+LEAVE_SCREEN = b"\x1b[?1049l\x1b[?25h"
+"""Shows what was there before the live view, and the cursor (xterm's control sequences)."""
 PATIENCE_S = 1.0
 """How long after the limit the process is still there at the most."""
 
@@ -82,6 +84,10 @@ class _Guard(threading.Thread):
 
     def _end(self) -> None:
         work = any_work(self._main)
-        who = f'"{work.processor.context.name}" ({work.where})' if work else "something"
+        who = "something"
+        if work is not None and work.processor is not None:
+            who = f'"{work.processor.context.name}" ({work.where})'
+        if os.isatty(2):
+            os.write(2, LEAVE_SCREEN)
         os.write(2, f"\n{who} does not come to its end: stopped by force\n".encode())
         os._exit(STOPPED + self.heard[-1])

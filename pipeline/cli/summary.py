@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.frames import SECOND
 from pipeline.runtime.report import Report
 
 MS = 1_000_000
@@ -30,8 +31,11 @@ def print_summary(
         facts.add_row("dropped", f"{frames} frames at {processor}: {reason}")
     if not report.drops:
         facts.add_row("dropped", "nothing")
-    for processor, times in sorted(report.restarts.items()):
-        facts.add_row("restarted", f"{processor}, {times} times" if times > 1 else processor)
+    for processor, holds in sorted(report.holds.items()):
+        times = f"{len(holds)} times, for up to" if len(holds) > 1 else "for"
+        facts.add_row("held all up", f"{processor}, {times} {max(holds) / SECOND:.2f} s")
+    for processor, count in sorted(report.restarts.items()):
+        facts.add_row("restarted", f"{processor}, {count} times" if count > 1 else processor)
     for file in report.files:
         facts.add_row("wrote", file)
     edges = Table("edge", "frames", box=None, header_style="dim", padding=(0, 2, 0, 0))

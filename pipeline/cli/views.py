@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,7 @@ from rich.text import Text
 from pipeline.cli.summary import print_summary
 from pipeline.cli.talk import Talk
 from pipeline.runtime.run import Run
+from pipeline.runtime.watchdog import WATCHDOG
 from pipeline.runtime.wiring import Taps
 
 if TYPE_CHECKING:
@@ -144,7 +145,13 @@ class Live(Lines):
         super().__init__(console)
         self._title = title
         self._scroll = _Scroll()
+        self._refresh: Callable[[], None] | None = None
         self.talk = Talk(_quiet_console(self._scroll, console))
+
+    def log(self, record: logging.LogRecord, text: str) -> None:
+        super().log(record, text)
+        if record.threadName == WATCHDOG and self._refresh is not None:
+            self._refresh()  # nothing else does while the event loop is held
 
     async def watch(self, run: Run) -> None:
         from rich.console import Group
@@ -162,14 +169,22 @@ class Live(Lines):
             redirect_stdout=False,
             redirect_stderr=False,
         ) as screen:
-            while True:
+
+            def refresh() -> None:
                 sample = sampler.take()
                 picture = Picture(
                     self._title, sample, self._scroll.last(), self.talk.tally.facts(sample.seconds)
                 )
                 lines = draw(picture, self.console.width, self.console.height)
                 screen.update(Group(*lines), refresh=True)
-                await anyio.sleep(REFRESH_SECONDS)
+
+            self._refresh = refresh
+            try:
+                while True:
+                    refresh()
+                    await anyio.sleep(REFRESH_SECONDS)
+            finally:
+                self._refresh = None
 
     def failed(self, failure: ProcessorFailure, *, debug: bool) -> None:
         self._print_words()

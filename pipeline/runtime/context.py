@@ -9,8 +9,17 @@ from pathlib import Path
 
 import anyio
 
+from pipeline.frames import SECOND
 from pipeline.runtime.observer import Observed
+from pipeline.runtime.report import is_round
 from pipeline.runtime.wiring import Station, Wiring
+
+HELD = (
+    '"%s" held the event loop for %.2f s, at %s: nothing else ran meanwhile. In an async method, '
+    "await what it waits for, or give the work to a thread: `await anyio.to_thread.run_sync(...)`"
+)
+HELD_OFTEN = '"%s" has held the event loop %d times, for up to %.2f s; the last time at %s'
+HOLDS = '"%s" has been holding the event loop for %.0f s, and still does, at %s: nothing else runs'
 
 
 class RunContext:
@@ -52,6 +61,24 @@ class RunContext:
     def measured(self, what: str, nanoseconds: int, turn: int = 0) -> None:
         self._wiring.report.measurements[what].append(nanoseconds)
         self._observed.measured(self.name, what, nanoseconds, turn)
+
+    def held(self, where: str, nanoseconds: int) -> None:
+        """It held the event loop, at a line such as `gain.py:12 in process`."""
+        holds = self._wiring.report.holds[self.name]
+        holds.append(nanoseconds)
+        self._observed.held(self.name, where, nanoseconds)
+        if len(holds) == 1:
+            self._warn(HELD, self.name, nanoseconds / SECOND, where)
+        elif is_round(len(holds)):
+            self._warn(HELD_OFTEN, self.name, len(holds), max(holds) / SECOND, where)
+
+    def is_holding(self, where: str, seconds: float) -> None:
+        """It holds the event loop: said by a thread, since that cannot."""
+        self._warn(HOLDS, self.name, seconds, where)
+
+    def _warn(self, message: str, *values: object) -> None:
+        """Log it as said in the run, in whatever task or thread this is called."""
+        self._observed.context.copy().run(self.log.warning, message, *values)
 
     def dropped(self, reason: str, frames: int = 1) -> None:
         self._wiring.report.drops[self.name, reason] += frames

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 from pipeline.errors import ConfigError, PipelineError, describe
 from pipeline.frames import Frame
@@ -44,6 +46,12 @@ class Observer:
         It may come before the frame with which the turn begins.
         """
 
+    def held(self, node: str, where: str, nanoseconds: int) -> None:
+        """A processor has held the event loop, so that nothing else ran: a `Watchdog` noticed.
+
+        where: a line of it, or of what it called, such as `gain.py:12 in process`.
+        """
+
     async def watch(self, run: Run) -> None:
         """Runs beside the run, from before it begins; cancelled when it is over."""
 
@@ -60,6 +68,8 @@ class Observed:
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers
         self._complained: set[Observer] = set()
+        self.context: Context
+        """Context variables of the run's task, for what is logged from elsewhere."""
 
     @property
     def taps(self) -> list[tuple[type[Frame], Tap]]:
@@ -76,8 +86,15 @@ class Observed:
             with self._forgiving(observer):
                 observer.measured(node, what, nanoseconds, turn)
 
+    def held(self, node: str, where: str, nanoseconds: int) -> None:
+        """Tell them all."""
+        for observer in self._observers:
+            with self._forgiving(observer):
+                observer.held(node, where, nanoseconds)
+
     async def execute(self, run: Run, execute: Callable[[], Awaitable[Report]]) -> Report:
         """Execute the run with its observers beside it."""
+        self.context = copy_context()
         if not self._observers:
             return await execute()
         failure: PipelineError | None = None
@@ -88,6 +105,7 @@ class Observed:
             async with anyio.create_task_group() as group:
                 for observer in self._observers:
                     group.start_soon(self._watch, observer, run)
+                await cancel_shielded_checkpoint()  # they are there when it begins
                 try:
                     await execute()
                 except PipelineError as error:  # raised outside, or the group would wrap it

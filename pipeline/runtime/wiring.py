@@ -21,7 +21,7 @@ from pipeline.frames import DeadLetter, Frame, Interruption
 from pipeline.graph import Edge, Graph, Node
 from pipeline.inbox import Inbox, InboxSettings
 from pipeline.processor import Sink, Transform
-from pipeline.runtime.report import EdgeCount, Report
+from pipeline.runtime.report import EdgeCount, Report, is_round
 
 FAILED = "failed"
 """Why a frame was dropped that a processor failed on."""
@@ -118,7 +118,7 @@ class Station:
                 self.push(DeadLetter(code, self.name, failure.what, frame, turn=frame.turn))
         if self.policy.do != "skip":
             raise failure from failure.__cause__
-        if _is_round(self.drops[self.name, FAILED]):
+        if is_round(self.drops[self.name, FAILED]):
             self.processor.context.log.warning("%s; it goes on with the next", failure)
 
 
@@ -295,11 +295,6 @@ def _leaf(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _is_round(count: int) -> bool:
-    """1, 10, 100, ...: what goes wrong with every frame is not said with every frame."""
-    return count > 0 and count == 10 ** (len(str(count)) - 1)
 
 
 def _to_all(targets: tuple[Deliver, ...]) -> Deliver:

@@ -10,11 +10,10 @@ from typing import Annotated
 from anyio import to_thread
 from msgspec import Meta
 
-from pipeline import AudioFormat, AudioFrame, PipelineError, Source
+from pipeline import AudioFormat, AudioFrame, PipelineError, Source, waker
 from processors.arrays import np
 from processors.audio.devices.capture import Capture, CaptureClock
 from processors.audio.devices.portaudio import SoundDevice, check_format, find_device, open_stream
-from processors.threads import waker
 
 BUFFER_MS = 2000
 """What is kept while the event loop is busy, or what is behind takes nothing."""

@@ -20,7 +20,17 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from pipeline import ConfigError, Finding, Graph, PipelineError, Report, Run, Source, load
+from pipeline import (
+    ConfigError,
+    Finding,
+    Graph,
+    PipelineError,
+    Report,
+    Run,
+    Source,
+    Watchdog,
+    load,
+)
 from processors.batch.job import Job, digest_of_file
 from processors.batch.outcome import Outcome
 from processors.batch.tally import Tally
@@ -61,7 +71,8 @@ async def execute(job: Job, tell: Callable[[float], None]) -> Outcome:
     passing = False
     try:
         sha256 = await to_thread.run_sync(digest_of_file, job.file)
-        run = Run(load(job.config, overrides=job.overrides), taps=tally.taps)
+        graph = load(job.config, overrides=job.overrides)
+        run = Run(graph, taps=tally.taps, observers=[Watchdog()])
         report = run.report
         failure: Exception | None = None
         async with anyio.create_task_group() as group:

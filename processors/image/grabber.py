@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from pipeline import PipelineError, SettingError
-from processors.threads import waker
+from pipeline import PipelineError, SettingError, waker
 
 INSTALL = "pip install 'live-pipeline[camera]'"
 FAILURES = 20

@@ -37,6 +37,12 @@ class Instruments:
             "From a call to its answer",
             explicit_bucket_boundaries_advisory=buckets,
         )
+        self.held = meter.create_histogram(
+            "pipeline.held",
+            "s",
+            "For how long a processor has held the event loop, so that nothing else ran",
+            explicit_bucket_boundaries_advisory=buckets,
+        )
         self._frames = meter.create_counter("pipeline.frames", "{frame}", "Frames over each edge")
         self._dropped = meter.create_counter(
             "pipeline.frames.dropped",

@@ -101,6 +101,10 @@ class SessionLog:
                 self._event("dropped", f"{new} frames at {node}: {reason}")
         self._drops = Counter(drops)
 
+    def notice_hold(self, node: str, where: str, nanoseconds: int) -> None:
+        """A processor has held up all others."""
+        self._event("held up", f"{nanoseconds / SECOND:.2f} s by {node}, at {where}")
+
     def _now(self) -> float:
         return _seconds(self._run.now())
 

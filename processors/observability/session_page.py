@@ -80,6 +80,9 @@ class SessionPage(Observer):
         if turn:
             self._log.measured(what, nanoseconds, turn)
 
+    def held(self, node: str, where: str, nanoseconds: int) -> None:
+        self._log.notice_hold(node, where, nanoseconds)
+
     async def watch(self, run: Run) -> None:
         while True:
             await anyio.sleep(EVERY_S)

@@ -125,6 +125,9 @@ class Telemetry(Observer):
         elif turn and len(self._early) < MOST_EARLY:
             self._early.setdefault(turn, {})[f"latency.{what}"] = seconds
 
+    def held(self, node: str, where: str, nanoseconds: int) -> None:
+        self._instruments.held.record(nanoseconds / SECOND, {"processor": node})
+
     async def watch(self, run: Run) -> None:
         while True:
             await anyio.sleep(EVERY_S)

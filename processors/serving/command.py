@@ -91,6 +91,14 @@ from pipeline.cli import options
     help="The largest message that a client may send.",
 )
 @click.option(
+    "--watchdog",
+    type=click.FloatRange(min=0),
+    default=0.2,
+    show_default=True,
+    metavar="SECONDS",
+    help="Say which processor holds up all conversations for so long; 0 never says it.",
+)
+@click.option(
     "--token",
     envvar="PIPELINE_SERVE_TOKEN",
     default="",
@@ -172,6 +180,7 @@ def serve(
     longest: float,
     drain: float,
     max_message: int,
+    watchdog: float,
     token: str,
     origins: tuple[str, ...],
     pages: str | None,
@@ -218,6 +227,7 @@ def serve(
         longest_s=longest,
         drain_s=drain,
         message_bytes=max_message,
+        hold_s=watchdog,
     )
     if on == "ray":
         if queue or tls_cert or tls_key:

@@ -17,6 +17,7 @@ class Limits:
     grace_s: how long a client may be gone. idle_s: how long nobody needs to say anything.
     longest_s: a conversation. drain_s: how long those under way may go on when the server is told
     to stop. start_s: from a connection to its first message. message_bytes: the largest message.
+    hold_s: how long a processor may hold up all conversations before that is reported; 0: for ever.
     """
 
     sessions: int = 10
@@ -27,6 +28,7 @@ class Limits:
     drain_s: float = 30.0
     start_s: float = 10.0
     message_bytes: int = 1 << 20
+    hold_s: float = 0.2
 
 
 class Allowance:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import anyio
 from anyio.abc import TaskGroup
 
+from pipeline import SECOND, Watchdog
 from processors.serving.binding import Offer
 from processors.serving.limits import Limits
 from processors.serving.metrics import Metrics
@@ -73,11 +74,13 @@ class Lobby:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Conversations live as long as this; what is left at its end is cut short."""
-        async with self._onlookers.running(), anyio.create_task_group() as self._group:
-            if self._places is not None:
-                self._group.start_soon(self._places.hold, lambda: self._open)
-            yield
-            self._group.cancel_scope.cancel()
+        watchdog = Watchdog(self.limits.hold_s).watching() if self.limits.hold_s else nullcontext()
+        with watchdog:
+            async with self._onlookers.running(), anyio.create_task_group() as self._group:
+                if self._places is not None:
+                    self._group.start_soon(self._places.hold, lambda: self._open)
+                yield
+                self._group.cancel_scope.cancel()
         self._group = None
 
     @property
@@ -181,6 +184,9 @@ class Lobby:
             self.metrics.ended.labels(session.reason).inc()
             self.metrics.seconds.observe(session.seconds)
             self.metrics.turns.inc(session.turns)
+            for node, holds in session.holds.items():
+                for nanoseconds in holds:
+                    self.metrics.holds.labels(node).observe(nanoseconds / SECOND)
             what = "session %s is over after %.0f s: %s; %d open"
             log.info(what, session.id, session.seconds, session.reason, self._open)
         await session.linger()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+HOLDS = (0.2, 0.5, 1, 2, 5, 10)
 SECONDS = (1, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -57,6 +58,13 @@ class Metrics:
             for direction in ("in", "out")
         )
         self.turns = Counter("live_pipeline_turns", "Answers of the model", registry=registry)
+        self.holds = Histogram(
+            "live_pipeline_hold_seconds",
+            "For how long processors have held up all others, told when a conversation is over",
+            ["processor"],
+            buckets=HOLDS,
+            registry=registry,
+        )
         self.seconds = Histogram(
             "live_pipeline_session_seconds",
             "Length of conversations",

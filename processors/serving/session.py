@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
 import anyio
@@ -45,6 +46,8 @@ class Session:
         self.line = Line(start.rate)
         self.seconds = 0.0
         self.turns = 0
+        self.holds: Mapping[str, Sequence[int]] = {}
+        """Nanoseconds for which processors have held up all others."""
         self.reason = "done"
         self._limits = limits
         self._ready = anyio.Event()
@@ -88,7 +91,7 @@ class Session:
             except Exception as error:  # raised outside, or the task group would wrap it
                 outcome = error
             group.cancel_scope.cancel()
-        self.turns = observer.turns
+        self.turns, self.holds = observer.turns, run.report.holds
         if outcome is not None:
             raise outcome
 

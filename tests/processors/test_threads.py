@@ -11,7 +11,7 @@ import pytest
 from anyio import to_thread
 
 from pipeline.testing import VirtualTimeLoop
-from processors.threads import follow, import_in_thread, run_in_daemon_thread, waker
+from processors.threads import follow, import_in_thread, run_in_daemon_thread
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def test_virtual_time_stands_still_meanwhile() -> None:
 def test_the_process_does_not_wait_for_a_thread_that_hangs() -> None:
     code = """
 import anyio, threading
-from processors.threads import follow, run_in_daemon_thread, waker
+from processors.threads import follow, run_in_daemon_thread
 async def main():
     with anyio.move_on_after(0.05):
         await run_in_daemon_thread(threading.Event().wait)
@@ -98,28 +98,6 @@ async def test_nobody_waits_for_a_thread_that_reads() -> None:
     assert not closed.is_set()
     going_on.set()
     assert closed.wait(5)
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_thread_has_something_called_in_the_loop_and_nothing_after_its_end(backend: str) -> None:
-    called: list[threading.Thread] = []
-    wakers = []
-
-    async def main() -> None:
-        wakers.append(waker())
-        done = anyio.Event()
-
-        def run() -> None:
-            called.append(threading.current_thread())
-            done.set()
-
-        threading.Thread(target=wakers[0], args=(run,)).start()
-        with anyio.fail_after(5):
-            await done.wait()
-
-    anyio.run(main, backend=backend)
-    assert called == [threading.current_thread()]
-    wakers[0](lambda: pytest.fail("it was called"))
 
 
 SLOW = (

@@ -120,7 +120,7 @@ function conversation() {
     ...facts.calls.map((row) => [row.at, "call", "tool", `${row.name}(${row.arguments})` +
       (row.response === null ? ` — ${row.state}` : ` → ${row.response}`)]),
     ...facts.events.map((row) => [row.at, row.kind,
-      ["interrupted", "gap", "dropped"].includes(row.kind) ? "bad quiet" : "quiet", row.text]),
+      ["interrupted", "gap", "dropped", "held up"].includes(row.kind) ? "bad quiet" : "quiet", row.text]),
   ].sort((a, b) => a[0] - b[0]);
   for (const [at, who, kind, text] of rows) {
     const line = make("li", "", kind);
@@ -175,7 +175,7 @@ function draw() {
     bar("tools", row.at, row.end ?? length, row.state === "answered" ? shades.tool : shades.bad,
       `${row.name}(${row.arguments})\n${row.response ?? row.state}`, x, shades, row.name);
   for (const row of facts.events) {
-    const bad = ["interrupted", "gap", "dropped"].includes(row.kind);
+    const bad = ["interrupted", "gap", "dropped", "held up"].includes(row.kind);
     const [top, high] = LANES.events, at = x(row.at);
     pen.fillStyle = bad ? shades.bad : shades.faint;
     pen.beginPath();

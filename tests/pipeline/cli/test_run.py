@@ -60,6 +60,25 @@ processors:
 flow: [typed -> broken -> slow]
 """
 
+BLOCKING = """
+import time
+from collections.abc import Iterator
+from pipeline import TextFrame, Transform
+
+class Blocks(Transform):
+    def process(self, frame: TextFrame) -> Iterator[TextFrame]:
+        time.sleep(0.5)
+        yield frame
+"""
+
+BLOCKED = """
+processors:
+  typed: {use: text_source, lines: [one, two]}
+  blocks: {use: ./blocking.py:Blocks}
+  slow: {use: ./custom.py:Slow}
+flow: [typed -> blocks -> slow]
+"""
+
 ENDLESS = """
 processors:
   ticks: {use: ./custom.py:Ticks}
@@ -98,6 +117,19 @@ def test_words_and_a_summary_on_standard_error_and_nothing_on_standard_output() 
     assert summary["typed -> gemini"] == "1"
     assert summary["dropped"] == "nothing"
     assert summary["wrote"] == "words.jsonl"
+
+
+def test_who_holds_the_event_loop_is_named_with_the_line(folder: Path) -> None:
+    (folder / "blocking.py").write_text(BLOCKING)
+    (folder / "blocked.yaml").write_text(BLOCKED)
+    result = pipeline("run", "blocked.yaml")
+    assert result.exit_code == 0
+    said = [line for line in result.stderr.splitlines() if "held the event loop" in line]
+    assert len(said) == 1  # not for each frame
+    assert '"blocks" held the event loop for 0.' in said[0]
+    assert "at blocking.py:8 in process" in said[0]
+    assert "held all up  blocks, 2 times, for up to 0." in result.stderr
+    assert "held" not in pipeline("run", "--watchdog", "0", "blocked.yaml").stderr
 
 
 def test_a_failure_is_one_message_with_processor_frame_and_line() -> None:

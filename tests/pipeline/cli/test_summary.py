@@ -17,6 +17,8 @@ def test_everything_that_happened() -> None:
     report = Report(edges=[EdgeCount("a", "b", 12)], files=["x.wav"], seconds=3.21)
     report.completed = True
     report.drops["b", "inbox full"] = 7
+    report.holds["a"] = [1_020_000_000, 300_000_000]
+    report.holds["b"] = [250_000_000]
     report.measurements["response"] = [512_000_000, 480_400_000]
     report.measurements["tool"] = [n * 1_000_000 for n in range(1, 101)]
     assert (
@@ -30,6 +32,8 @@ turns                   2
 end of speech to sound  p50 480 ms, p95 512 ms, 2 times
 tool                    p50 50 ms, p95 95 ms, 100 times
 dropped                 7 frames at b: inbox full
+held all up             a, 2 times, for up to 1.02 s
+held all up             b, for 0.25 s
 wrote                   x.wav"""
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from processors.serving.protocol import (
     Typed,
     encode,
 )
+from processors.serving.session import current
 
 PICTURE = (Path(__file__).parents[3] / "configs/images/1-circle.png").read_bytes()
 LONG = "Count to 60."
@@ -476,6 +478,40 @@ async def test_health_readiness_and_metrics(tmp_path: Path) -> None:
             'live_pipeline_messages_total{direction="in"}',
         ):
             assert line in text
+
+
+async def test_who_holds_up_all_conversations_is_named_with_its_session(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "blocks.py").write_text(
+        "import time\nfrom collections.abc import Iterator\n"
+        "from pipeline import TextFrame, Transform\n"
+        "class Blocks(Transform):\n"
+        "    def process(self, frame: TextFrame) -> Iterator[TextFrame]:\n"
+        "        time.sleep(0.15)\n"
+        "        yield frame\n"
+    )
+    text = TALK.replace("typed -> gemini", "typed -> blocks -> gemini").replace(
+        "  gate: {", "  blocks: {use: ./blocks.py:Blocks}\n  gate: {"
+    )
+    named = []
+    caplog.handler.addFilter(lambda _: bool(named.append(current.get())) or True)
+    async with served(tmp_path, text, limits={"hold_s": 0.1}) as server:
+        async with talking(server.url) as talk, talking(server.url) as other:
+            for one in (talk, other):
+                await one.client.type("Hello")
+                await one.until(lambda one=one: "ended" in one.turns)
+                await one.client.end()
+                await one.until_over()
+            names = {one.client.welcome.session for one in (talk, other)}
+            threads = [thread.name for thread in threading.enumerate()]
+            assert threads.count("watchdog") == 1
+        metrics = server.lobby.metrics.text().decode()
+    held = [r for r in caplog.records if '"blocks" held the event loop' in r.getMessage()]
+    assert len(held) == 2
+    assert {named[caplog.records.index(record)] for record in held} == names
+    assert 'live_pipeline_hold_seconds_count{processor="blocks"} 2.0' in metrics
+    assert "watchdog" not in [thread.name for thread in threading.enumerate()]
 
 
 async def test_the_page_is_served_with_headers_that_keep_it_to_itself(tmp_path: Path) -> None:

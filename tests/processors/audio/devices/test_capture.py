@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from portaudio import Flags
 
-from pipeline import SECOND
+from pipeline import SECOND, waker
 from processors.audio.devices.capture import Capture, CaptureClock
-from processors.threads import waker
 
 MS = 1_000_000
 

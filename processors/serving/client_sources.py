@@ -95,6 +95,9 @@ class ClientKeyboard(Source):
             if text.strip():
                 self.line.mailbox.tell(Typed(text=text.strip()))
                 yield TextFrame(text.strip(), pts=self.context.now())
+            if self.line.text.dropped:
+                self.context.dropped("client too fast", self.line.text.dropped)
+                self.line.text.dropped = 0
 
 
 class ClientCamera(Source):

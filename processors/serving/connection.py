@@ -18,7 +18,9 @@ from processors.serving.protocol import (
     Event,
     Image,
     Lost,
+    Ping,
     Played,
+    Pong,
     Refused,
     Start,
     Text,
@@ -103,7 +105,7 @@ class Connection:
 
             async def read() -> None:
                 try:
-                    await self._read()
+                    await self._read(scope)
                 except RefusedError as error:  # raised outside, or the group would wrap it
                     refusal.append(error)
                 group.cancel_scope.cancel()
@@ -145,8 +147,13 @@ class Connection:
                 await self._websocket.send_text(data.decode())
             self._lobby.metrics.sent.add(len(data))
 
-    async def _read(self) -> None:
+    async def _read(self, scope: anyio.CancelScope) -> None:
         while (message := await self._receive()) is not None:
+            if scope.cancel_called:
+                return  # a newer connection has been told what had come up to then
+            if isinstance(message, Ping):
+                await self._send(Pong())
+                continue
             if self._session is None:
                 continue  # who waits for a place is not listened to
             line = self._session.line
@@ -154,7 +161,7 @@ class Connection:
                 case bytes():
                     line.hear(message)
                 case Text():
-                    line.text.put(message.text)
+                    line.type(message.text)
                 case Played():
                     line.heard_back(message)
                 case Image():

@@ -12,8 +12,8 @@ from processors.serving.protocol import DeviceName, Image, Played
 
 T = TypeVar("T")
 
-MOST_SOUNDS = 500
-"""Messages with sound that wait for the graph: 10 s of 20 ms."""
+MOST_SOUNDS = 1500
+"""Messages with sound that wait for the graph: 30 s of 20 ms, what a page keeps that is cut off."""
 MOST_OTHERS = 64
 AHEAD_S = 30.0
 """Seconds of sound that are sent before they are played."""
@@ -74,6 +74,7 @@ class Line:
 
     rate: of the microphone, in Hz. devices: those of the client that the graph uses.
     captured_ms: how much sound the microphone has captured, what was lost on the way included.
+    texts: how many lines have arrived.
     """
 
     def __init__(self, rate: int) -> None:
@@ -85,6 +86,7 @@ class Line:
         self.played = Lane[Played](MOST_OTHERS)
         self.mailbox = Mailbox(AHEAD_S)
         self.captured_ms = 0.0
+        self.texts = 0
         self._prompt = True
         self._anchor = (0, 0.0)
 
@@ -93,6 +95,11 @@ class Line:
         self.sound.put(Spoken(pcm, self.rate, self.captured_ms, self._prompt))
         self.captured_ms += len(pcm) / 2 / self.rate * 1000
         self._prompt = True
+
+    def type(self, text: str) -> None:
+        """A line from the client."""
+        self.texts += 1
+        self.text.put(text)
 
     def lost(self, ms: float) -> None:
         """The client says that so much is missing before its next sound."""

@@ -89,7 +89,11 @@ class End(ClientMessage, frozen=True):
     """The user has nothing more to say: the conversation comes to its end."""
 
 
-ClientEvent = Start | Text | Played | Image | Lost | End
+class Ping(ClientMessage, frozen=True):
+    """Is there still a way? The server answers with `pong` at once."""
+
+
+ClientEvent = Start | Text | Played | Image | Lost | End | Ping
 _client_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
 
 
@@ -107,7 +111,8 @@ class Welcome(Event, frozen=True):
 
     session, resume: what to show to come back. devices: which of the client's are used.
     captured_ms: how much of the microphone's sound has arrived; what is missing up to the next
-    message that the client sends is told as `lost`.
+    message that the client sends is told as `lost`. texts: how many typed lines have arrived; a
+    client that has sent more sends those again.
     grace_s: how long the server waits for a client that is gone.
     """
 
@@ -115,6 +120,7 @@ class Welcome(Event, frozen=True):
     resume: str = ""
     devices: list[DeviceName] = []
     captured_ms: float = 0
+    texts: int = 0
     grace_s: float = 0
     resumed: bool = False
 
@@ -214,6 +220,10 @@ class Tokens(Event, frozen=True):
     totals: dict[str, int] = {}
 
 
+class Pong(Event, frozen=True):
+    """The answer to `ping`."""
+
+
 class Draining(Event, frozen=True):
     """The server will be stopped, in so many seconds at the latest."""
 
@@ -242,6 +252,7 @@ ServerEvent = (
     | Note
     | Service
     | Tokens
+    | Pong
     | Draining
     | Ended
 )

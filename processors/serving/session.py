@@ -144,6 +144,7 @@ class Session:
             resume=self.secret,
             devices=sorted(self.line.devices),
             captured_ms=self.line.captured_ms,
+            texts=self.line.texts,
             grace_s=self._limits.grace_s,
             resumed=resumed,
         )

@@ -14,7 +14,12 @@ import { Microphone, Speaker } from "./audio.js";
 
 const PROTOCOL = "live-pipeline.v1";
 const HEADER_BYTES = 20;
-const KEPT_MS = 10_000; // of the microphone's sound, for the time without a connection
+const KEPT_MS = 30_000; // of the microphone's sound, for the time without a connection
+const KEPT_LINES = 100;
+const QUIET_MS = 1_500; // after which the server is asked whether it is there
+const PATIENCE_MS = 3_000; // for its answer
+const CONNECT_MS = 10_000; // for its first message
+const WATCH_MS = 500;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 4_000;
 const TAKEN_OVER = 4000;
@@ -47,31 +52,40 @@ export class Conversation extends EventTarget {
   }
 
   // Ask for the microphone and begin, or go on. Call it from a click: browsers want that.
-  async start() {
+  // microphone: false to do without one, and only type.
+  async start({ microphone = true } = {}) {
     this.#become("starting");
     this.#session = this.remembered ?? { session: "", resume: "" };
     this.#received = 0;
     this.#kept = [];
     this.#captured = 0;
+    this.#lines = [];
+    this.#typed = 0;
+    this.#ending = false;
     this.#origin = Infinity;
     this.#reloaded = Boolean(this.#session.session);
     this.#speaker = new Speaker((report) => this.#report(report));
     this.#microphone = new Microphone((frame) => this.#hear(frame));
     try {
       const [devices] = await Promise.all([this.ask(), this.#speaker.open()]);
-      if (devices.includes("microphone")) await this.#microphone.open(this.processing);
+      if (microphone && devices.includes("microphone")) await this.#microphone.open(this.processing);
     } catch (error) {
       await this.#close();
-      this.#become("over", { reason: "microphone", message: explain(error) });
+      const reason = error.name === "TypeError" ? "unreachable" : "microphone";
+      this.#become("over", { reason, message: explain(error) });
       return;
     }
+    if (this.state !== "starting") return void this.#close(); // it was left meanwhile
+    this.#watch = setInterval(() => this.#check(), WATCH_MS);
+    addEventListener("online", this.#again);
     this.#connect();
   }
 
   // Nothing more to say: what is under way still comes, then the conversation is over.
   end() {
+    this.#ending = true;
     if (this.state === "open") this.#tell({ type: "end" });
-    else this.#finish({ reason: "done", message: "" });
+    else if (this.state !== "away") this.#finish({ reason: "done", message: "" });
   }
 
   // Be gone at once.
@@ -79,7 +93,11 @@ export class Conversation extends EventTarget {
     this.#finish({ reason: "left", message: "" });
   }
 
+  // A typed line; without a connection it is kept until there is one.
   type(text) {
+    if (this.state !== "open" && this.state !== "away") return;
+    this.#lines.push({ number: ++this.#typed, text });
+    if (this.#lines.length > KEPT_LINES) this.#lines.shift();
     if (this.state === "open") this.#tell({ type: "text", text });
   }
 
@@ -105,10 +123,16 @@ export class Conversation extends EventTarget {
   #pause = FIRST_PAUSE_MS;
   #giveUpAt = 0;
   #over = null;
+  #watch = 0;
+  #heardAt = 0; // when the server last said something
+  #askedAt = 0; // when it was asked whether it is there, if it has not answered
+  #again = () => this.state === "away" && !this.#socket && this.#connect();
 
   #connect() {
     clearTimeout(this.#retry);
     this.#over = null;
+    this.#heardAt = performance.now();
+    this.#askedAt = 0;
     const socket = new WebSocket(this.url, PROTOCOL);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
@@ -122,12 +146,36 @@ export class Conversation extends EventTarget {
       });
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
+      this.#heardAt = performance.now();
+      this.#askedAt = 0;
       if (typeof data === "string") this.#take(JSON.parse(data));
       else this.#play(data);
     };
     socket.onclose = ({ code }) => {
       if (socket === this.#socket) this.#lost(code);
     };
+  }
+
+  // A network that swallows everything closes no websocket, for minutes.
+  #check() {
+    if (!this.#socket) return;
+    const now = performance.now();
+    if (this.state === "open" || this.state === "waiting") {
+      if (this.#askedAt && now - this.#askedAt > PATIENCE_MS) this.#abandon();
+      else if (!this.#askedAt && now - this.#heardAt > QUIET_MS) {
+        this.#askedAt = now;
+        this.#tell({ type: "ping" });
+      }
+    } else if (now - this.#heardAt > CONNECT_MS) {
+      this.#abandon();
+    }
+  }
+
+  #abandon() {
+    const socket = this.#socket;
+    socket.onclose = null;
+    socket.close();
+    this.#lost(0);
   }
 
   #take(message) {
@@ -164,6 +212,8 @@ export class Conversation extends EventTarget {
       // this page has captured nothing of what the server has
       this.#captured += captured;
       for (const frame of this.#kept) frame.ms += captured;
+      this.#typed += message.texts;
+      for (const line of this.#lines) line.number += message.texts;
       this.#origin -= captured;
       this.#reloaded = false;
     }
@@ -177,6 +227,9 @@ export class Conversation extends EventTarget {
     const from = missed.length ? missed[0].ms : this.#captured;
     if (from - captured > 1) this.#tell({ type: "lost", ms: from - captured });
     for (const frame of missed) this.#socket.send(frame.pcm);
+    this.#lines = this.#lines.filter(({ number }) => number > message.texts);
+    for (const { text } of this.#lines) this.#tell({ type: "text", text });
+    if (this.#ending) this.#tell({ type: "end" });
     this.#become("open", message);
   }
 
@@ -199,7 +252,6 @@ export class Conversation extends EventTarget {
       this.#become("away");
       this.#retry = setTimeout(() => this.#connect(), this.#pause);
       this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
-      addEventListener("online", () => this.state === "away" && this.#connect(), { once: true });
     }
   }
 
@@ -209,6 +261,8 @@ export class Conversation extends EventTarget {
 
   async #finish(why) {
     clearTimeout(this.#retry);
+    clearInterval(this.#watch);
+    removeEventListener("online", this.#again);
     this.memory?.removeItem("conversation");
     const socket = this.#socket;
     this.#socket = null;
@@ -234,6 +288,9 @@ export class Conversation extends EventTarget {
   #microphone = null;
   #speaker = null;
   #kept = [];
+  #lines = []; // typed, and perhaps not arrived
+  #typed = 0;
+  #ending = false;
   #captured = 0; // ms of sound since the conversation began
   #origin = Infinity; // performance.now() at which the captured time was 0
   #asked = [0, null];
@@ -292,7 +349,7 @@ function explain(error) {
     case "NotAllowedError":
       return "The microphone is not allowed. Allow it in the browser, and try again.";
     case "NotFoundError":
-      return "There is no microphone.";
+      return "No microphone was found. Connect one, and try again.";
     case "NotReadableError":
       return "The microphone is in use elsewhere.";
     case "TypeError": // of fetch

@@ -7,11 +7,19 @@ const PICTURE_WIDTH = 768;
 const STATUS = {
   idle: "Ready",
   starting: "Connecting",
-  waiting: "Waiting for a place",
+  waiting: "Waiting",
   open: "Listening",
-  away: "Connection lost, trying again",
-  over: "The conversation is over",
+  away: "Connection lost",
+  over: "Ended",
 };
+const HINTS = {
+  starting: "Allow the microphone, if the browser asks.",
+  voice: "Say something.",
+  both: "Say something, or type.",
+  text: "Type something.",
+};
+const AWAY = "Trying to reach the server again. What you say meanwhile is kept.";
+const FINE = ["done", "left"];
 const NOTES = {
   thought: "Thinks: ",
   code: "Runs code: ",
@@ -32,7 +40,9 @@ address.search = address.hash = "";
 const VERBS = { first: "Talk", again: "Continue", silent: "Begin" };
 
 let conversation = null;
+let isTyped = false; // without a microphone, though there could be one
 let verb = VERBS.first;
+let hint = $("hint").textContent;
 const who = { playing: false, speaking: false };
 let utterances = new Map();
 
@@ -55,13 +65,14 @@ new Conversation({ url: address.href })
     verb = VERBS.silent;
     if ($("talk-label").textContent !== VERBS.first) return;
     $("talk-label").textContent = verb;
-    $("hint").textContent = "Press the button, and type.";
+    $("hint").textContent = hint = "Press the button, and type.";
   })
   .catch(() => {}); // whoever presses the button is told
 
 // --- the conversation ---
 
-function begin() {
+function begin(microphone = true) {
+  isTyped = !microphone;
   $("log").replaceChildren();
   utterances = new Map();
   sessionStorage.setItem("token", $("token").value);
@@ -84,27 +95,37 @@ function begin() {
   on("note", ({ kind, text }) => note(`${NOTES[kind] ?? ""}${text}`));
   on("service", ({ kind }) => kind in SERVICE && note(SERVICE[kind]));
   on("draining", ({ seconds }) => note(`The server will stop in ${seconds} s at the latest.`));
-  conversation.start();
+  conversation.start({ microphone });
 }
 
 function showState({ state, reason, message, position }) {
   document.body.dataset.state = state;
   const talking = state !== "over" && state !== "idle";
   document.body.toggleAttribute("data-talking", talking);
-  document.body.toggleAttribute("data-bad", state === "over" && reason !== "done" && reason !== "left");
-  $("status").textContent =
-    state === "waiting" ? `Waiting, number ${position} in the queue` : message || STATUS[state];
+  const failed = state === "over" && !FINE.includes(reason);
+  document.body.toggleAttribute("data-bad", failed);
+  $("status").textContent = failed && !$("log").children.length ? "Not connected" : STATUS[state];
   if (state === "open") showWho();
   $("talk-label").textContent = talking ? "Stop" : verb;
-  const uses = (device) => talking && conversation.devices.includes(device);
+  const could = (device) => conversation.devices.includes(device);
+  const uses = (device) => (state === "open" || state === "away") && could(device);
   $("typing").hidden = !uses("keyboard");
-  $("mute").hidden = !uses("microphone");
+  $("mute").hidden = isTyped || !uses("microphone");
   $("camera").hidden = !uses("camera");
+  showNotice({ state, reason, message, position });
+  $("without").hidden = reason !== "microphone" || !could("keyboard");
   $("processing-option").hidden = talking;
   $("token-option").hidden = talking || !(reason === "token" || $("token").value);
   if (reason === "token") $("token").focus();
-  $("hint").hidden = talking || $("log").children.length > 0;
+  $("hint").hidden = $("log").children.length > 0 || failed || state === "waiting" || state === "away";
+  if (state === "starting" && could("microphone")) $("hint").textContent = HINTS.starting;
+  if (state === "open") {
+    const speaks = could("microphone") && !isTyped;
+    $("hint").textContent = HINTS[!speaks ? "text" : could("keyboard") ? "both" : "voice"];
+  }
+  document.body.toggleAttribute("data-typed", isTyped && talking);
   if (!talking) {
+    $("hint").textContent = hint;
     showCamera(false);
     showMuted(false);
     showLevel({ who: "user", peak: 0 });
@@ -112,10 +133,21 @@ function showState({ state, reason, message, position }) {
   }
 }
 
+function showNotice({ state, reason, message, position }) {
+  const text = {
+    waiting: `All places are taken. You are number ${position} in the queue.`,
+    away: AWAY,
+    over: FINE.includes(reason) ? "" : message,
+  }[state];
+  $("notice").hidden = !text;
+  if ($("notice-text").textContent !== text) $("notice-text").textContent = text ?? "";
+}
+
 function showWho(change) {
   Object.assign(who, change);
   if (conversation.state !== "open") return;
-  $("status").textContent = who.playing ? "Answering" : who.speaking ? "Hearing you" : STATUS.open;
+  const idle = conversation.muted ? "Muted" : isTyped ? "Ready" : STATUS.open;
+  $("status").textContent = who.playing ? "Answering" : who.speaking ? "Hearing you" : idle;
 }
 
 function showTranscript({ speaker, start_ms, text, final, interrupted }) {
@@ -192,6 +224,10 @@ $("talk").addEventListener("click", () => {
   if (document.body.hasAttribute("data-talking")) conversation.leave();
   else begin();
 });
+$("without").addEventListener("click", () => {
+  begin(false);
+  $("talk").focus();
+});
 
 $("typing").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -205,6 +241,7 @@ $("mute").addEventListener("click", () => showMuted(!conversation.muted));
 function showMuted(muted) {
   if (conversation) conversation.muted = muted;
   $("mute").setAttribute("aria-pressed", muted);
+  if (conversation) showWho();
 }
 
 // --- the camera ---

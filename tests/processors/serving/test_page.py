@@ -10,6 +10,7 @@ import anyio
 import numpy as np
 import pytest
 from browser import CHROMIUM, Page, chromium
+from network import Network, network
 from serving_bench import TALK, Served, buzz, served, silence
 
 pytestmark = [
@@ -65,6 +66,35 @@ OUTPUT = """
 """So that the page's own counters are not what is believed."""
 
 
+CONTRASTS = {
+    "#status": 4.5,
+    "#log .user": 4.5,
+    "#log .model": 4.5,
+    "#talk-label": 4.5,
+    "#mute": 4.5,
+    "#you": 4.5,
+    "#line": 4.5,
+}
+"""The least ratios of luminance of WCAG 2.2, level AA."""
+CONTRAST = """
+(selector) => {
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => {
+      const c = part / 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  let behind = document.querySelector(selector);
+  const text = luminance(getComputedStyle(behind).color);
+  const isClear = () => /, 0\\)$/.test(getComputedStyle(behind).backgroundColor);
+  while (isClear()) behind = behind.parentElement;
+  const back = luminance(getComputedStyle(behind).backgroundColor);
+  return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);
+}
+"""
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -73,6 +103,7 @@ def anyio_backend() -> str:
 class Visit(NamedTuple):
     page: Page
     server: Served
+    between: Network
 
     async def press(self) -> None:
         await self.page.evaluate("document.querySelector('#processing').checked = false")
@@ -109,11 +140,15 @@ async def visiting(
         await anyio.Path(folder / "scenario.yaml").write_text(scenario)
         text = text.replace("use: live_api\n", "use: live_api\n    scenario: scenario.yaml\n")
     flags = [f"--use-file-for-fake-audio-capture={folder / 'microphone.wav'}%noloop"]
-    async with served(folder, text, **settings) as server, chromium(folder, flags) as page:
+    async with (
+        served(folder, text, **settings) as server,
+        network(int(server.http.rpartition(":")[2])) as between,
+        chromium(folder, flags) as page,
+    ):
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=OUTPUT)
         await page.size(390, 844)
-        await page.open(f"{server.http}/")
-        yield Visit(page, server)
+        await page.open(f"http://127.0.0.1:{between.port}/")
+        yield Visit(page, server, between)
         assert page.complaints == []
 
 
@@ -183,13 +218,42 @@ async def test_the_network_drops_and_comes_back(tmp_path: Path) -> None:
         assert visit.server.lobby.open == 1
 
 
+async def test_a_network_that_swallows_everything_loses_no_words(tmp_path: Path) -> None:
+    """Speech and a typed line, while nothing gets through and nobody is told."""
+    sound = recording(("silence", 6.0), ("speech", 1.0), ("silence", 60.0))
+    async with visiting(tmp_path, sound) as visit:
+        page = visit.page
+        await visit.press()
+        session = await page.evaluate("JSON.parse(sessionStorage.conversation).session")
+        visit.between.cut()
+        cut = await visit.now()
+        await type_line(page, "My name is Ada.")  # while the page still believes in the way
+        await page.until("document.body.dataset.state === 'away'")
+        assert await visit.now() - cut < 8000
+        assert "What you say meanwhile is kept." in await shown(page, "#notice")
+        while await visit.now() - cut < 9000:  # noqa: ASYNC110 - until all has been said
+            await anyio.sleep(0.1)
+        assert await visit.lines() == []
+        visit.between.mend()
+        mended = await visit.now()
+        await page.until("document.body.dataset.state === 'open'")
+        assert await visit.now() - mended < 6000
+        assert await page.evaluate("document.querySelector('#notice').hidden")
+        await page.until(
+            "document.querySelector('#log').textContent.includes('heard you speak for 1 second')"
+        )
+        assert [text for who, text in await visit.lines() if who == "user"] == ["My name is Ada."]
+        assert await page.evaluate("JSON.parse(sessionStorage.conversation).session") == session
+        assert visit.server.lobby.open == 1
+
+
 async def test_a_token_is_asked_for_and_a_place_waited_for(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"token": "secret", "limits": {"sessions": 1, "queue": 1}}
     async with visiting(tmp_path, recording(("silence", 60.0)), **settings) as visit:
         page = visit.page
         await page.click("#talk")
         await page.until("document.body.dataset.state === 'over'")
-        assert (await shown(page, "#status")) == "The token is missing or wrong."
+        assert (await shown(page, "#notice")) == "The token is missing or wrong."
         assert await page.evaluate("document.activeElement.id") == "token"
         await page.call("Input.insertText", text="secret")
         await visit.press()
@@ -205,6 +269,40 @@ async def test_who_only_types_is_not_asked_for_a_microphone(tmp_path: Path) -> N
         await type_line(page, "My name is Ada.")
         await page.until("document.querySelectorAll('#log .model:not(.draft)').length === 1")
         assert "Ada" in (await visit.lines())[1][1]
+
+
+async def test_who_has_no_microphone_is_told_and_can_type(tmp_path: Path) -> None:
+    async with visiting(tmp_path, b"") as visit:
+        page = visit.page
+        await page.evaluate("navigator.mediaDevices.getUserMedia = () => Promise.reject(none)")
+        await page.evaluate("window.none = new DOMException('', 'NotAllowedError')")
+        await page.click("#talk")
+        await page.until("document.body.dataset.state === 'over'")
+        said = await shown(page, "#notice-text")
+        assert said == "The microphone is not allowed. Allow it in the browser, and try again."
+        assert await shown(page, "#status") == "Not connected"
+        await page.evaluate("window.none = new DOMException('', 'NotFoundError')")
+        await page.click("#talk")
+        await page.until("document.querySelector('#notice').innerText.startsWith('No microphone')")
+        await page.click("#without")
+        await page.until("document.body.dataset.state === 'open'")
+        assert await page.evaluate("document.activeElement.id") == "talk"
+        assert await page.evaluate("document.querySelector('#mute').hidden")
+        await type_line(page, "My name is Ada.")
+        await page.until("document.querySelectorAll('#log .model:not(.draft)').length === 1")
+
+
+async def test_texts_can_be_read_on_their_backgrounds(tmp_path: Path) -> None:
+    async with visiting(tmp_path, recording(("silence", 60.0))) as visit:
+        page = visit.page
+        await visit.press()
+        await type_line(page, "Hello.")
+        await page.until("document.querySelectorAll('#log .model:not(.draft)').length === 1")
+        for dark in (False, True):
+            await page.size(390, 844, dark=dark)
+            for selector, least in CONTRASTS.items():
+                found = await page.evaluate(f"({CONTRAST})({selector!r})")
+                assert found >= least, (selector, dark, found)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Conversations with a served configuration, over real sockets."""
 
 import asyncio
+import json
 import ssl
 import threading
 from itertools import pairwise
@@ -14,11 +15,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from processors.serving.client import Client, RefusedError, connect
 from processors.serving.protocol import (
+    SUBPROTOCOL,
     Call,
     Draining,
     End,
     Interrupted,
+    Ping,
     Played,
+    Pong,
     Result,
     Sound,
     Speech,
@@ -241,6 +245,28 @@ async def test_what_the_microphone_lost_meanwhile_is_time_that_has_passed(
             await speak(again.client, buzz(1) + silence(1.2))
             await again.until(lambda: again.turns[:1] == ["started"])
             assert again.of(Turn)[0].asked_ms == pytest.approx(5000, abs=80)
+
+
+async def test_who_comes_back_knows_which_lines_have_arrived(tmp_path: Path) -> None:
+    async with served(tmp_path) as server, talking(server.url) as talk:
+        await talk.client.type("My name is Ada.")
+        await talk.client.type(" ")
+        await talk.until(lambda: talk.of(Typed))
+        assert talk.client.welcome.texts == 0
+        async with connect(server.url, resume=talk.client) as again:
+            assert again.welcome.texts == 2
+
+
+async def test_a_client_may_ask_for_a_sign_at_any_time(tmp_path: Path) -> None:
+    limits = {"sessions": 1, "queue": 1}
+    async with served(tmp_path, limits=limits) as server, talking(server.url) as talk:
+        await talk.client.send(encode(Ping()).decode())
+        await talk.until(lambda: talk.of(Pong))
+        async with connect_websocket(server.url, subprotocols=[SUBPROTOCOL]) as waiting:
+            for message in (Start(), Ping()):
+                await waiting.send(encode(message).decode())
+            types = [json.loads(await waiting.recv())["type"] for _ in range(2)]
+            assert types == ["waiting", "pong"]
 
 
 # --- places ---

@@ -152,7 +152,7 @@ def test_pipeline_never_imports_processors() -> None:
         assert not used, f"{name} imports {used}"
 
 
-FOR_COMMANDS = {"pipeline.cli.options", "pipeline.cli.findings"}
+FOR_COMMANDS = {"pipeline.cli.options", "pipeline.cli.findings", "pipeline.cli.stopping"}
 """What commands of other packages share with those of `pipeline`: the only public modules in it."""
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +67,9 @@ def run_config(
         console.print(f"{error}{hint}", markup=False, soft_wrap=True)
         return WRONG_INPUT
     shown = choose(view, graph, path, console)
-    stopped_by: list[int] = []
     try:
         with shown.showing_log(debug):
-            report = anyio.run(_run, graph, shown, observers, drain_seconds, stopped_by)
+            report, stopped_by = anyio.run(_run, graph, shown, observers, drain_seconds)
     except ConfigError as error:
         print_findings(error.findings, console)
         return WRONG_INPUT
@@ -117,35 +114,20 @@ def _on_stdout(graph: Graph) -> str | None:
 
 
 async def _run(
-    graph: Graph,
-    view: View,
-    observers: Sequence[Observer],
-    drain_seconds: float,
-    stopped_by: list[int],
-) -> Report:
-    import asyncio  # takes a while
-
+    graph: Graph, view: View, observers: Sequence[Observer], drain_seconds: float
+) -> tuple[Report, list[int]]:
+    """The report, and the signals that came."""
     run = Run(graph, taps=view.taps, observers=observers, drain_seconds=drain_seconds)
-    loop, context = asyncio.get_running_loop(), copy_context()
 
-    def stop() -> None:
-        if len(stopped_by) == 1:
-            view.note(f"finishing, for at most {drain_seconds:g} s; once more to stop at once")
-            run.finish()
-        else:
-            run.cancel()
+    def finish() -> None:
+        run.finish()
+        view.note(f"finishing, for at most {drain_seconds:g} s; once more to stop at once")
 
-    def heed(number: int) -> None:
-        """The first signal lets the run come to its end, the second stops it."""
-        stopped_by.append(number)
-        with suppress(RuntimeError):  # the event loop has ended already
-            loop.call_soon_threadsafe(stop, context=context)
-
-    with obeying_signals(heed, drain_seconds):
+    with obeying_signals(finish, run.cancel, drain_seconds=drain_seconds) as stopped_by:
         outcome = await _watched(run, view)
     if isinstance(outcome, PipelineError):
         raise outcome
-    return outcome
+    return outcome, stopped_by
 
 
 async def _watched(run: Run, view: View) -> Report | PipelineError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,15 +16,16 @@ from rich.text import Text
 
 from pipeline import ConfigError, Finding
 from pipeline.cli.findings import print_findings
+from pipeline.cli.stopping import STOPPED, obeying_signals
 from processors.batch.display import Display
 from processors.batch.job import Job
 from processors.batch.outcome import Outcome
 from processors.batch.plan import Plan, find_files, make_plan
-from processors.batch.processes import execute_in_process
+from processors.batch.processes import CLOSE_S, execute_in_process
 from processors.batch.results import Results, is_done, write_table
 from processors.batch.schedule import Execute, Policy, Schedule
 
-DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 128
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
 TO_A_CORE = 4
 """Runs at a time where nothing else limits them: mostly they wait."""
 
@@ -130,25 +131,15 @@ async def _execute(
     jobs: list[Job], execute: Execute, policy: Policy, display: Display
 ) -> int | None:
     schedule = Schedule(jobs, execute, policy, display)
-    stopped_by: list[int] = []
-    with display.shown():
-        async with anyio.create_task_group() as group:
-            group.start_soon(_obey_signals, schedule, display, stopped_by)
-            await schedule.run()
-            group.cancel_scope.cancel()
+
+    def finish() -> None:
+        schedule.finish()
+        display.note("finishing the files under way; once more to stop at once")
+
+    obeying = obeying_signals(finish, schedule.cancel, drain_seconds=math.inf, stop_seconds=CLOSE_S)
+    with display.shown(), obeying as stopped_by:
+        await schedule.run()
     return stopped_by[-1] if stopped_by else None
-
-
-async def _obey_signals(schedule: Schedule, display: Display, stopped_by: list[int]) -> None:
-    """The first signal lets the files under way come to their end, the second stops."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            stopped_by.append(number)
-            if len(stopped_by) == 1:
-                display.note("finishing the files under way; once more to stop at once")
-                schedule.finish()
-            else:
-                schedule.cancel()
 
 
 def _refuse(findings: Sequence[Finding], console: Console) -> int:

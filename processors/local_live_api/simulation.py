@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,8 @@ import msgspec
 import yaml
 
 from pipeline import ConfigError, Finding, SettingError
-from processors.local_live_api.server import LocalLiveApi, serve
+from pipeline.cli.stopping import STOPPED, obeying_signals
+from processors.local_live_api.server import FAREWELL_S, LocalLiveApi, serve
 from processors.local_live_api.switches import Switches
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -59,14 +59,16 @@ def read_switches(texts: Sequence[str]) -> Switches:
 
 async def _run(settings: dict[str, Any]) -> int:
     findings: list[Finding] = []
-    async with serve(**settings) as server:
-        _introduce(server)
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                break
-        findings = server.findings + server.left_over()
-        for finding in server.left_over():
-            click.echo(str(finding), err=True)
+    told, at_once = anyio.Event(), anyio.CancelScope()
+    with obeying_signals(told.set, at_once.cancel, drain_seconds=FAREWELL_S) as stopped_by, at_once:
+        async with serve(**settings) as server:
+            _introduce(server)
+            await told.wait()
+            findings = server.findings + server.left_over()
+            for finding in server.left_over():
+                click.echo(str(finding), err=True)
+    if at_once.cancel_called:
+        return STOPPED + stopped_by[-1]
     return FAILED if findings else DONE
 
 

@@ -84,6 +84,11 @@ class Lobby:
         self._group = None
 
     @property
+    def longest_drain_s(self) -> float:
+        """How long `drain` takes at the most."""
+        return self.limits.drain_s + FINISH_S + FAREWELL_S
+
+    @property
     def open(self) -> int:
         """Conversations under way."""
         return self._open
@@ -143,11 +148,12 @@ class Lobby:
         self.draining = True
         for ticket in self._waiting:
             ticket.notify()
-        deadline = anyio.current_time() + self.limits.drain_s
+        now = anyio.current_time()
+        deadline = now + self.limits.drain_s
         for session in self._sessions.values():
             session.end_by(deadline)
             session.line.mailbox.tell(Draining(seconds=self.limits.drain_s))
-        with anyio.move_on_at(deadline + FINISH_S + FAREWELL_S):
+        with anyio.move_on_at(now + self.longest_drain_s):
             while self._sessions:
                 self._emptied = anyio.Event()
                 await self._emptied.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from pipeline import ConfigError, Finding, SettingError
 from pipeline.cli.findings import print_findings
+from pipeline.cli.stopping import STOPPED, obeying_signals
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer, read_bindings
 from processors.serving.limits import Limits
@@ -37,7 +37,10 @@ async def serving(
     cert: str | None = None,
     key: str | None = None,
 ) -> AsyncIterator[uvicorn.Server]:
-    """Serve on a socket until left. Raises OSError for TLS files that cannot be read."""
+    """Serve on a socket until left; with `force_exit` of what it gives, no farewell is waited for.
+
+    Raises OSError for TLS files that cannot be read.
+    """
     config = uvicorn.Config(
         application,
         ws="websockets-sansio",
@@ -63,6 +66,8 @@ async def serving(
             group.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await server.shutdown([listener])
+                if server.force_exit:
+                    await server.lifespan.shutdown()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -128,11 +133,10 @@ def serve_config(
     where = address(host, listener, tls=cert is not None)
     with listener, _logging():
         try:
-            anyio.run(_run, application, listener, where, cert, key)
+            return anyio.run(_run, application, listener, where, cert, key)
         except OSError as error:
             click.echo(f"error: cannot use {error.filename or cert}: {error.strerror}", err=True)
             return WRONG_INPUT
-    return DONE
 
 
 def prepare(
@@ -161,27 +165,29 @@ def prepare(
 
 async def _run(
     application: Application, listener: socket.socket, where: str, cert: str | None, key: str | None
-) -> None:
-    async with serving(application, listener, cert=cert, key=key):
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+) -> int:
+    """Serve until a signal; the exit status."""
+    lobby = application.lobby
+    told, at_once = anyio.Event(), anyio.CancelScope()
+    servers: list[uvicorn.Server] = []
+
+    def cancel() -> None:
+        at_once.cancel()
+        for server in servers:
+            server.force_exit = True
+
+    drain_s = lobby.longest_drain_s + FAREWELL_S
+    with obeying_signals(told.set, cancel, drain_seconds=drain_s) as stopped_by:
+        async with serving(application, listener, cert=cert, key=key) as server:
+            servers.append(server)
             log.info("serving at %s", where)
-            async with anyio.create_task_group() as group:
-
-                async def drain() -> None:
-                    await application.lobby.drain()
-                    group.cancel_scope.cancel()
-
-                stopping = False
-                async for _ in signals:
-                    if stopping:
-                        group.cancel_scope.cancel()
-                        break
-                    stopping = True
-                    if application.lobby.open:
-                        seconds = application.lobby.limits.drain_s
-                        what = "no more conversations; %d may go on for %g s, a signal stops them"
-                        log.info(what, application.lobby.open, seconds)
-                    group.start_soon(drain)
+            with at_once:
+                await told.wait()
+                if lobby.open:
+                    what = "no more conversations; %d may go on for %g s, a signal stops them"
+                    log.info(what, lobby.open, lobby.limits.drain_s)
+                await lobby.drain()
+    return STOPPED + stopped_by[-1] if at_once.cancel_called else DONE
 
 
 def _check_reach(host: str, token: str) -> Iterator[Finding]:

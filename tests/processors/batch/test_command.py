@@ -132,6 +132,44 @@ def test_the_first_signal_finishes_and_the_second_stops(folder: Path) -> None:
     assert results() == {}
 
 
+BLOCKED = """
+import time
+from processors.batch.display import Display
+from pipeline.cli.main import main
+
+def block(self, *_):
+    print("blocks", flush=True)
+    time.sleep(1000)
+
+Display.finished = block
+Display.advanced = block
+main(["batch", "talk.yaml", "a.txt"])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_an_event_loop_that_is_blocked_is_ended_by_the_second_signal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(folder)
+    write(folder, a="Hello!")
+    code = "import processors.batch.run as run; run.CLOSE_S = 0.5\n" + BLOCKED
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "blocks\n"
+            for _ in range(2):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.1)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 128 + signal.SIGINT
+    assert "does not come to its end: stopped by force" in said
+
+
 def refused(*arguments: str) -> str:
     result = CliRunner().invoke(batch, ["talk.yaml", *arguments])
     assert result.exit_code == 2, result.stderr

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,6 +132,52 @@ def test_it_ends_soon_although_a_client_does_not_listen() -> None:
             assert "84" in ask(url, "What is 12 times 7?")
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=5) == 0
+
+
+BLOCKED = """
+import time
+from pipeline.cli.main import main
+from processors.local_live_api import simulation
+
+introduce = simulation._introduce
+
+def block(server):
+    introduce(server)
+    time.sleep(1000)
+
+simulation._introduce = block
+main(["simulate"])
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_an_event_loop_that_is_blocked_is_ended_by_force(signals: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BLOCKED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("ws://")
+            for _ in range(signals):
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.1)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "something does not come to its end: stopped by force" in errors
+
+
+def test_a_second_signal_does_not_wait_for_a_client_that_does_not_listen() -> None:
+    with simulate() as (process, url):
+        port = int(url.split(":")[2].partition("/")[0])
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            silent.sendall(b"GET / HTTP/1.1\r\n")
+            assert "84" in ask(url, "What is 12 times 7?")
+            for _ in range(2):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.1)
+            assert process.wait(timeout=5) == 128 + signal.SIGINT
 
 
 def test_a_port_that_is_taken() -> None:

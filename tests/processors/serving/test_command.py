@@ -63,11 +63,55 @@ async def test_a_signal_lets_conversations_end_and_another_does_not(config: Path
                         break
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-            assert await anyio.to_thread.run_sync(process.wait, 20) == 0
+            status = await anyio.to_thread.run_sync(process.wait, 20)
+            assert status == 128 + signal.SIGTERM
         assert process.stderr is not None
         said = process.stderr.read()
     assert "no more conversations; 1 may go on for 30 s, a signal stops them" in said
     assert "Traceback" not in said
+
+
+BLOCKING = """
+import time
+from pipeline import Sink, TextFrame
+
+class Blocks(Sink):
+    async def consume(self, frame: TextFrame) -> None:
+        self.context.log.info("blocks")
+        time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def blocking(tmp_path: Path) -> Path:
+    (tmp_path / "blocking.py").write_text(BLOCKING)
+    (tmp_path / "blocking.yaml").write_text(
+        "processors:\n"
+        "  typed: {use: text_source, lines: [x]}\n"
+        "  wall: {use: ./blocking.py:Blocks}\n"
+        "flow: [typed -> wall]\n"
+    )
+    return tmp_path / "blocking.yaml"
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_conversation_that_blocks_the_event_loop_is_ended_by_force(
+    signals: int, blocking: Path
+) -> None:
+    drain = 1000 if signals == 2 else 0
+    with running(blocking, "--bind", "typed=keyboard", "--drain", drain) as (process, url):
+        async with connect(url) as client:
+            await client.type("Hello!")
+            assert process.stderr is not None
+            while "blocks" not in process.stderr.readline():
+                pass
+            for _ in range(signals):
+                process.send_signal(signal.SIGTERM)
+                await anyio.sleep(0.2)
+            status = await anyio.to_thread.run_sync(process.wait, 30)
+        assert status == 128 + signal.SIGTERM
+        said = process.stderr.read()
+    assert '"wall" (blocking.py:8 in consume) does not come to its end: stopped by force' in said
 
 
 def test_without_conversations_it_ends_at_once(config: Path) -> None:

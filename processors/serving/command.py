@@ -8,6 +8,11 @@ import click
 
 from pipeline.cli import options
 
+NO_TLS = (
+    "--on ray goes without --tls-cert and --tls-key: Ray Serve speaks no TLS to clients. "
+    "Put a load balancer that does in front of it"
+)
+
 
 @click.command()
 @click.argument("config", type=click.Path())
@@ -230,8 +235,10 @@ def serve(
         hold_s=watchdog,
     )
     if on == "ray":
-        if queue or tls_cert or tls_key:
-            raise click.UsageError("--on ray goes without --queue, --tls-cert and --tls-key")
+        if queue:
+            raise click.UsageError("--on ray goes without --queue")
+        if tls_cert or tls_key:
+            raise click.UsageError(NO_TLS)
         try:
             from processors.serving.on_ray import Cluster, serve_on_ray
         except ModuleNotFoundError as error:

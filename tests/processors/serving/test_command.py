@@ -152,8 +152,9 @@ def test_a_certificate_that_is_not_there(config: Path) -> None:
 
 
 def test_what_a_cluster_cannot_do(config: Path) -> None:
-    said = refused(str(config), *BIND, "--on", "ray", "--queue", "3")
-    assert "--on ray goes without --queue, --tls-cert and --tls-key" in said
+    said = refused(str(config), *BIND, "--on", "ray", "--tls-cert", "cert.pem")
+    assert "Ray Serve speaks no TLS to clients" in said
+    assert "Put a load balancer that does in front" in said
 
 
 def test_reports_that_cannot_be_written(config: Path) -> None:

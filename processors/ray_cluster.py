@@ -26,7 +26,7 @@ def connect(address: str | None) -> None:
         if address and (found := HOST_AND_PORT.fullmatch(address)):  # Ray itself takes 80 s
             socket.create_connection((found["host"], int(found["port"])), PATIENCE_S).close()
         ray.init(
-            address=address,
+            address=address or "local",  # not one that happens to be there
             include_dashboard=None if address else False,
             log_to_driver=False,
             logging_level=logging.ERROR,

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket
 
 from processors.serving.binding import Offer
 from processors.serving.connection import Connection
+from processors.serving.door import SENT_HERE
 from processors.serving.limits import Limits
 from processors.serving.lobby import Lobby
 from processors.serving.metrics import CONTENT_TYPE
@@ -51,8 +52,8 @@ class Application:
     offer: the configuration, run anew for each client.
     token: what clients have to know. origins: of pages on other hosts that may connect.
     loopback: it is reached on this machine only; then a page has to come from it, too.
-    places: shared with other processes that serve the same. watching: who looks at sessions.
-    Raises SettingError if they cannot be looked at so.
+    places: shared with other processes that serve the same; key: that they know.
+    watching: who looks at sessions. Raises SettingError if they cannot be looked at so.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class Application:
         origins: Sequence[str] = (),
         loopback: bool = False,
         places: Places | None = None,
+        key: str = "",
         watching: Watching | None = None,
     ) -> None:
         self._offer = offer
+        self.key = key
         onlookers = Onlookers(str(offer.config), watching or Watching())
         self.lobby = Lobby(offer, limits or Limits(), onlookers, places)
         self._token = token
@@ -102,26 +105,23 @@ class Application:
 
     async def _readyz(self, _: Request) -> Response:
         lobby = self.lobby
-        state = {
-            "ready": lobby.is_ready,
-            "draining": lobby.draining,
-            "open": lobby.open,
-            "sessions": lobby.limits.sessions,
-            "waiting": lobby.waiting,
-            "queue": lobby.limits.queue,
-        }
+        state = {"ready": lobby.is_ready, "draining": lobby.draining}
+        state |= lobby.places.state()._asdict()
         return JSONResponse(state, 200 if lobby.is_ready else 503)
 
     async def _devices(self, _: Request) -> Response:
         return JSONResponse(self._offer.devices)
 
     async def _metrics(self, request: Request) -> Response:
-        given = request.headers.get("authorization", "")
-        if self._token and not hmac.compare_digest(
-            given.encode(), f"Bearer {self._token}".encode()
-        ):
+        if not self.may_ask(request):
             return PlainTextResponse("wants the token as `Authorization: Bearer`\n", 401)
         return Response(self.lobby.metrics.text(), media_type=CONTENT_TYPE)
+
+    def may_ask(self, request: Request) -> bool:
+        """Whether who asks for counters knows the token, or is another process."""
+        given = request.headers.get("authorization", "").encode()
+        wanted = f"Bearer {self._token}".encode()
+        return not self._token or SENT_HERE in request.scope or hmac.compare_digest(given, wanted)
 
     async def _session(self, websocket: WebSocket) -> None:
         refusal = self._refusal(websocket)
@@ -135,7 +135,8 @@ class Application:
         self._strangers += 1
         try:
             await websocket.accept(SUBPROTOCOL)
-            connection = Connection(websocket, self.lobby, self._token)
+            ticket = websocket.scope.get(SENT_HERE)
+            connection = Connection(websocket, self.lobby, self._token, ticket=ticket, key=self.key)
             start = await connection.introduce()
         finally:
             self._strangers -= 1
@@ -144,6 +145,8 @@ class Application:
 
     def _refusal(self, websocket: WebSocket) -> Response | None:
         """Why a handshake is not accepted, if it is not."""
+        if SENT_HERE in websocket.scope:
+            return None  # it has been looked at where it came in
         if not self._is_trusted(websocket):
             return PlainTextResponse("pages of this origin may not connect: see --origin\n", 403)
         if SUBPROTOCOL not in websocket.scope["subprotocols"]:

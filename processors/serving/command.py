@@ -235,8 +235,6 @@ def serve(
         hold_s=watchdog,
     )
     if on == "ray":
-        if queue:
-            raise click.UsageError("--on ray goes without --queue")
         if tls_cert or tls_key:
             raise click.UsageError(NO_TLS)
         try:

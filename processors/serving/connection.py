@@ -9,8 +9,9 @@ import anyio
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from processors.serving.door import relay
 from processors.serving.limits import BURST_S, BYTES_PER_S, MESSAGES_PER_S, Allowance
-from processors.serving.lobby import Lobby, RefusedError
+from processors.serving.lobby import Lobby
 from processors.serving.protocol import (
     ClientEvent,
     Close,
@@ -28,14 +29,18 @@ from processors.serving.protocol import (
     decode_client,
     encode,
 )
-from processors.serving.session import Session
+from processors.serving.refusal import ElsewhereError, RefusedError
+from processors.serving.session import Session, log
 
 FAREWELL_S = 2.0
+MOST_PROCESSES = 4
+"""So many are tried, where they cannot be reached."""
 CODES = {
     "full": Close.LATER,
     "draining": Close.LATER,
     "message": Close.NOT_UNDERSTOOD,
     "start": Close.NOT_UNDERSTOOD,
+    "size": Close.TOO_LARGE,
 }
 """Close codes by the reason of a refusal; all others are `Close.REFUSED`."""
 GONE = (WebSocketDisconnect, RuntimeError)
@@ -43,12 +48,26 @@ GONE = (WebSocketDisconnect, RuntimeError)
 
 
 class Connection:
-    """An accepted websocket. token: what the client has to know; empty for nothing."""
+    """An accepted websocket.
 
-    def __init__(self, websocket: WebSocket, lobby: Lobby, token: str) -> None:
+    token: what the client has to know; empty for nothing.
+    ticket: of a client that another process has sent here. key: for sending one elsewhere.
+    """
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        lobby: Lobby,
+        token: str,
+        *,
+        ticket: str | None = None,
+        key: str = "",
+    ) -> None:
         self._websocket = websocket
         self._lobby = lobby
         self._token = token
+        self._ticket = ticket
+        self._key = key
         self._session: Session | None = None
         self._closed_with: int | None = None
         self._messages = Allowance(MESSAGES_PER_S, MESSAGES_PER_S * BURST_S)
@@ -71,16 +90,40 @@ class Connection:
 
     async def serve(self, start: Start) -> None:
         """Talk until one side has enough; then the websocket is closed."""
+        for _ in range(MOST_PROCESSES):
+            elsewhere = await self._serve_here(start)
+            if elsewhere is None or self._closed_with is not None:
+                return
+            if await self._serve_there(start, elsewhere):
+                return
+        await self._close("full")
+
+    async def _serve_there(self, start: Start, elsewhere: ElsewhereError) -> bool:
+        """Have the client served by another process; whether there is no more to do."""
+        self._lobby.metrics.relayed.inc()
+        ticket, key = elsewhere.ticket, self._key
+        try:
+            await relay(self._websocket, start, elsewhere.door, ticket=ticket, key=key)
+        except OSError as error:
+            log.warning("cannot reach the process %s: %s", elsewhere.holder, error)
+            await self._lobby.places.forget(elsewhere.holder)
+            return False
+        return True
+
+    async def _serve_here(self, start: Start) -> ElsewhereError | None:
         refusal: str | None = None
         with anyio.CancelScope() as scope:
             try:
                 await self._serve(start, scope)
             except RefusedError as error:
                 refusal = error.reason
+            except ElsewhereError as error:
+                return error
             finally:
                 if self._session is not None:
                     self._session.detach(scope, for_good=self._closed_with == Close.OVER)
         await self._close(refusal, taken_over=scope.cancelled_caught)
+        return None
 
     async def _close(self, refusal: str | None, *, taken_over: bool = False) -> None:
         if refusal is not None:
@@ -100,7 +143,7 @@ class Connection:
             await self._websocket.close(Close.OVER)
 
     async def _serve(self, start: Start, scope: anyio.CancelScope) -> None:
-        refusal: list[RefusedError] = []
+        refusal: list[RefusedError | ElsewhereError] = []
         async with anyio.create_task_group() as group:
 
             async def read() -> None:
@@ -113,7 +156,7 @@ class Connection:
             group.start_soon(read)
             try:
                 await self._write(start, scope)
-            except RefusedError as error:
+            except (RefusedError, ElsewhereError) as error:
                 refusal.append(error)
             except GONE:
                 pass
@@ -132,7 +175,10 @@ class Connection:
             await self._send(Waiting(position=position))
 
         resumed = bool(start.session)
-        session = self._lobby.find(start) if resumed else await self._lobby.enter(start, tell)
+        if resumed:
+            session = await self._lobby.find(start, self._ticket)
+        else:
+            session = await self._lobby.enter(start, tell, self._ticket)
         self._session = session
         welcome = await session.attach(scope, start, resumed=resumed)
         if resumed:
@@ -184,6 +230,8 @@ class Connection:
             data = message["text"]
         self._lobby.metrics.received.add(len(data))
         now = anyio.current_time()
+        if len(data) > self._lobby.limits.message_bytes:
+            raise RefusedError("size")
         if not self._messages.take(1, now) or not self._bytes.take(len(data), now):
             raise RefusedError("rate")
         if isinstance(data, bytes):

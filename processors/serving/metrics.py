@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from processors.serving.places import State
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HOLDS = (0.2, 0.5, 1, 2, 5, 10)
@@ -47,6 +52,9 @@ class Metrics:
         self.resumed = Counter(
             "live_pipeline_sessions_resumed", "Clients that came back", registry=registry
         )
+        self.relayed = Counter(
+            "live_pipeline_connections_relayed", "To other processes", registry=registry
+        )
         messages = Counter(
             "live_pipeline_messages", "Over websockets", ["direction"], registry=registry
         )
@@ -76,3 +84,31 @@ class Metrics:
         """All of them."""
         text: bytes = generate_latest(self._registry)
         return text
+
+
+class _Merged:
+    """What several processes have told, with the name of each as a label."""
+
+    def __init__(self, pages: Mapping[str, str], state: State) -> None:
+        self._pages, self._state = pages, state
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for replica, text in self._pages.items():
+            for family in text_string_to_metric_families(text):
+                known = Metric(family.name, family.documentation, family.type)
+                merged = families.setdefault(family.name, known)
+                for sample in family.samples:
+                    labels = {**sample.labels, "replica": replica}
+                    merged.add_sample(sample.name, labels, sample.value)
+        yield from families.values()
+        for name, value in self._state._asdict().items():
+            yield GaugeMetricFamily(f"live_pipeline_cluster_{name}", "Of all replicas", value)
+
+
+def merged(pages: Mapping[str, str], state: State) -> bytes:
+    """One page for several, each by the name of its process; and the places of all."""
+    registry = CollectorRegistry()
+    registry.register(_Merged(pages, state))
+    text: bytes = generate_latest(registry)
+    return text

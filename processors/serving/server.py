@@ -8,11 +8,13 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import click
 import uvicorn
 from rich.console import Console
+from starlette.types import ASGIApp
 
 from pipeline import ConfigError, Finding, SettingError
 from pipeline.cli.findings import print_findings
@@ -31,24 +33,27 @@ FAREWELL_S = 3
 
 @asynccontextmanager
 async def serving(
-    application: Application,
+    application: ASGIApp,
     listener: socket.socket,
     *,
+    message_bytes: int = Limits.message_bytes,
+    lifespan: Literal["on", "off"] = "on",
     cert: str | None = None,
     key: str | None = None,
 ) -> AsyncIterator[uvicorn.Server]:
     """Serve on a socket until left; with `force_exit` of what it gives, no farewell is waited for.
 
-    Raises OSError for TLS files that cannot be read.
+    message_bytes: the largest message of a websocket. Raises OSError for TLS files that cannot be
+    read.
     """
     config = uvicorn.Config(
         application,
         ws="websockets-sansio",
-        ws_max_size=application.lobby.limits.message_bytes,
+        ws_max_size=message_bytes,
         ws_per_message_deflate=False,  # PCM does not get smaller
         ssl_certfile=cert,
         ssl_keyfile=key,
-        lifespan="on",
+        lifespan=lifespan,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -177,8 +182,9 @@ async def _run(
             server.force_exit = True
 
     drain_s = lobby.longest_drain_s + FAREWELL_S
+    size = lobby.limits.message_bytes
     with obeying_signals(told.set, cancel, drain_seconds=drain_s) as stopped_by:
-        async with serving(application, listener, cert=cert, key=key) as server:
+        async with serving(application, listener, message_bytes=size, cert=cert, key=key) as server:
             servers.append(server)
             log.info("serving at %s", where)
             with at_once:

@@ -38,10 +38,13 @@ FINISH_S = 5.0
 
 
 class Session:
-    """A conversation, from its first connection until nobody can come back to it."""
+    """A conversation, from its first connection until nobody can come back to it.
 
-    def __init__(self, start: Start, limits: Limits) -> None:
-        self.id = secrets.token_hex(6)
+    prefix: begins its name.
+    """
+
+    def __init__(self, start: Start, limits: Limits, prefix: str = "") -> None:
+        self.id = prefix + secrets.token_hex(6)
         self.secret = secrets.token_urlsafe(24)
         self.line = Line(start.rate)
         self.seconds = 0.0

@@ -1,23 +1,27 @@
-"""Served on a cluster of two nodes, on this machine: replicas, the limit of all, and a loss."""
+"""Served on a cluster of two nodes, on this machine: limits, losses, returns, updates and ends."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 from anyio.abc import TaskGroup
 from serving_bench import Talk
+from test_server import request
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 
 from processors.serving.client import RefusedError, connect
+from processors.serving.protocol import Draining
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,6 +38,7 @@ flow:
   - typed -> gemini -> words
 """
 LIMIT, EACH = 3, 2
+STORE_BYTES = 80_000_000
 
 
 @pytest.fixture
@@ -41,37 +46,63 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes, besides a head that runs nothing."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        made.add_node(num_cpus=1)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+        made = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(2):
+            made.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        yield made
+        made.shutdown()
 
 
-@pytest.fixture
-def url(cluster: Any, tmp_path: Path) -> Iterator[str]:
-    (tmp_path / "talk.yaml").write_text(TYPED)
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Of all deployments: Ray Serve keeps the first."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "pipeline", "serve", str(tmp_path / "talk.yaml")]
+        number: int = free.getsockname()[1]
+    return number
+
+
+class Deployment:
+    """A `pipeline serve --on ray` that goes on."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.url = f"ws://127.0.0.1:{port}/session"
+        self.http = f"http://127.0.0.1:{port}"
+
+    def end(self) -> str:
+        """Its last words, when it has ended by itself."""
+        assert self.process.wait(60) == 0
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
+
+
+@contextmanager
+def deployed(cluster: Any, port: int, folder: Path, *options: Any) -> Iterator[Deployment]:
+    (folder / "talk.yaml").write_text(TYPED)
+    command = [sys.executable, "-m", "pipeline", "serve", str(folder / "talk.yaml")]
     command += ["--on", "ray", "--address", cluster.address, "--port", str(port)]
-    command += ["--files", str(tmp_path / "files"), "--drain", "1"]
-    command += ["--max-sessions", str(LIMIT), "--replica-sessions", str(EACH), "--replicas", "2"]
+    command += ["--files", str(folder / "files"), "--replicas", "2", *map(str, options)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        said = ""
-        while "serving at" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        yield f"ws://127.0.0.1:{port}/session"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        try:
+            assert process.stderr is not None
+            said = ""
+            while "serving at" not in said:
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+            yield Deployment(process, port)
+            process.send_signal(signal.SIGTERM)  # if it has not ended
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 class Clients:
@@ -91,6 +122,27 @@ class Clients:
         self._group.start_soon(talk.run)
         return talk
 
+    async def back(self, talk: Talk) -> Talk:
+        """Somebody who has dropped out."""
+        client = await self._stack.enter_async_context(connect(self._url, resume=talk.client))
+        assert client.welcome.resumed
+        assert client.welcome.session == talk.client.welcome.session
+        again = Talk(client)
+        self._group.start_soon(again.run)
+        return again
+
+    async def who_cannot_come_back(self, talks: list[Talk]) -> list[Talk]:
+        """Those who are told that their conversation is lost; the others are brought back."""
+        lost = []
+        for number, talk in enumerate(talks):
+            if not await answers(talk):
+                try:
+                    talks[number] = await self.back(talk)
+                except RefusedError as refused:
+                    assert refused.reason == "lost"
+                    lost.append(talk)
+        return lost
+
     async def as_soon_as_possible(self) -> Talk:
         deadline = anyio.current_time() + 90
         while (talk := await self.one_more()) is None:
@@ -104,6 +156,14 @@ async def clients_of(url: str) -> AsyncIterator[Clients]:
     async with AsyncExitStack() as stack, anyio.create_task_group() as group:
         yield Clients(url, stack, group)
         group.cancel_scope.cancel()
+
+
+async def refusal(url: str) -> str:
+    try:
+        async with connect(url):
+            return ""
+    except RefusedError as refused:
+        return refused.reason
 
 
 async def answers(talk: Talk) -> bool:
@@ -129,20 +189,78 @@ def replicas() -> list[int]:
     return found
 
 
+async def metrics(http: str) -> str:
+    _, text = await request(http, "/metrics")
+    return text
+
+
 async def test_replicas_share_a_limit_and_one_that_is_killed_costs_no_other_session(
-    url: str,
+    cluster: Any, port: int, tmp_path: Path
 ) -> None:
-    async with clients_of(url) as clients:
-        talks = [await clients.as_soon_as_possible() for _ in range(LIMIT)]
-        assert all([await answers(talk) for talk in talks])
-        for _ in range(6):  # though one of the replicas has room
-            assert await clients.one_more() is None
-        before = replicas()
-        assert len(before) == 2
-        os.kill(before[0], signal.SIGKILL)
-        alive = [await answers(talk) for talk in talks]
-        assert 0 < sum(alive) < LIMIT
-        again = await clients.as_soon_as_possible()
-        assert await answers(again)
-        others = [talk for talk, is_alive in zip(talks, alive, strict=True) if is_alive]
-        assert all([await answers(talk) for talk in others])
+    options = ["--max-sessions", LIMIT, "--replica-sessions", EACH, "--drain", 1]
+    with deployed(cluster, port, tmp_path, *options) as deployment:
+        async with clients_of(deployment.url) as clients:
+            talks = [await clients.as_soon_as_possible() for _ in range(LIMIT)]
+            assert all([await answers(talk) for talk in talks])
+            for _ in range(6):  # though one of the replicas has room
+                assert await clients.one_more() is None
+            await check_that_all_can_come_back(deployment, clients, talks)
+            before = replicas()
+            assert len(before) == 2
+            os.kill(before[0], signal.SIGKILL)
+            lost = await clients.who_cannot_come_back(talks)
+            assert 0 < len(lost) < LIMIT
+            assert len({talk.client.welcome.session.partition("-")[0] for talk in lost}) == 1
+            assert await answers(await clients.as_soon_as_possible())
+            others = [talk for talk in talks if talk not in lost]
+            assert all([await answers(talk) for talk in others])
+
+
+async def check_that_all_can_come_back(
+    deployment: Deployment, clients: "Clients", talks: list[Talk]
+) -> None:
+    """Again and again, until it was another replica that took the connection."""
+    for _ in range(20):
+        for number, talk in enumerate(talks):
+            talk.client.drop()
+            await talk.until_over()
+            talks[number] = await clients.back(talk)
+            assert await answers(talks[number])
+        text = await metrics(deployment.http)
+        relayed = re.findall(r"connections_relayed_total{.*?} (\S+)", text)
+        if sum(map(float, relayed)) > 0:
+            break
+    assert len(relayed) == 2
+    assert sum(map(float, relayed)) > 0
+    assert f"cluster_open {float(LIMIT)}" in await metrics(deployment.http)
+
+
+async def test_an_update_and_a_stop_let_conversations_come_to_their_end(
+    cluster: Any, port: int, tmp_path: Path
+) -> None:
+    options = ["--max-sessions", 4, "--replica-sessions", 4, "--queue", 1]
+    with ExitStack() as stack:
+        first = stack.enter_context(deployed(cluster, port, tmp_path, *options, "--drain", 5))
+        async with clients_of(first.url) as clients:
+            old = await clients.as_soon_as_possible()
+            assert await answers(old)
+            second = await to_thread.run_sync(
+                stack.enter_context, deployed(cluster, port, tmp_path, *options, "--drain", 20)
+            )
+            assert "a newer deployment has taken over" in await to_thread.run_sync(first.end)
+            assert old.of(Draining)[0].seconds == 5
+            new = await clients.as_soon_as_possible()
+            with anyio.fail_after(20):
+                await old.until_over()
+            assert old.reason == "draining"
+            assert await answers(new)
+
+            second.process.send_signal(signal.SIGTERM)
+            with anyio.fail_after(10):
+                await new.until(lambda: new.of(Draining))
+            assert new.of(Draining)[0].seconds == 20
+            assert await refusal(second.url) == "draining"
+            assert await answers(new)
+            await new.client.leave()
+            said = await to_thread.run_sync(second.end)
+            assert "1 may go on for 20 s, a signal stops them" in said

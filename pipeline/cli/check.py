@@ -13,7 +13,7 @@ from pipeline.cli import findings as shown
 from pipeline.config.loader import check
 from pipeline.config.pages import configurations, is_configuration
 from pipeline.config.typed import read_text
-from pipeline.errors import ConfigError, Finding, errors_of
+from pipeline.errors import ConfigError, Finding, Place, errors_of
 
 WRONG_INPUT = 2
 YAML = (".yaml", ".yml")
@@ -56,9 +56,15 @@ class Inspection:
             return
         folder = Path(file).parent
         if file.lower().endswith(MARKDOWN):
-            texts = list(configurations(text))
-            for configuration in texts:
-                self._add(self._check_excerpt(configuration, file, folder))
+            blocks = list(configurations(text))
+            texts = [block.text for block in blocks]
+            for block in blocks:
+                if block.closed:
+                    self._add(self._check_excerpt(block.text, file, folder))
+                else:
+                    message = "the block that begins here is not closed"
+                    place = Place(file, block.line, 1)
+                    self._add([Finding("yaml", message, place, f"end it with {block.mark}")])
         else:
             texts = [text] if named or is_configuration(text) else []
             for configuration in texts:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from pipeline.config.syntax import Mistake, control_character, mistake_of
 from pipeline.errors import ConfigError, Finding, Place
 from pipeline.settings import FromVariable, shortened
 
@@ -23,12 +24,6 @@ DEEPEST = 50
 LONGEST_NUMBER = 100
 """Characters. Python converts no longer integers to text than of 4,300 digits."""
 
-HINTS = {
-    "${": 'within {} or [] write "${NAME}", in quotation marks',
-    "\t": "YAML is indented with spaces, not with tabs",
-}
-"""What to do where a line that cannot be read contains this."""
-
 PARAMETERS = "parameters"
 """The key at the top under which parameters are declared."""
 
@@ -37,6 +32,7 @@ SUFFIXES = (".yaml", ".yml")
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _VARIABLE = re.compile(
     r"\$\$|\$\{(?:(?P<name>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\}|(?P<bad>[^}]*\}?))"
 )
@@ -207,16 +203,15 @@ class Document:
             problem = Finding("yaml", str(error.problem), self._at(error.problem_mark))
             raise ConfigError([problem]) from None
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = self._at(mark) if mark else Place(self.file, 1, 1)
-            what = " ".join(part for part in (error.problem, error.context) if part)
-            line = "".join(split_lines(text)[place.line - 1 : place.line])
-            hint = next((hint for part, hint in HINTS.items() if part in line), "")
-            raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place, hint)]) from None
+            raise self._not_yaml(mistake_of(error, split_lines(text))) from None
         except (yaml.YAMLError, UnicodeError, RecursionError) as error:
             what = " ".join(str(error).split()) or "nested too deeply"
-            place = Place(self.file, 1, 1)
-            raise ConfigError([Finding("yaml", f"not valid YAML: {what}", place)]) from None
+            raise self._not_yaml(control_character(text) or Mistake(what, 0, 0)) from None
+
+    def _not_yaml(self, mistake: Mistake) -> ConfigError:
+        place = Place(self.file, mistake.line + 1, mistake.column + 1)
+        message = f"not valid YAML: {mistake.message}"
+        return ConfigError([Finding("yaml", message, place, mistake.hint)])
 
     def _at(self, mark: Any) -> Place:
         return Place(self.file, mark.line + 1, mark.column + 1)
@@ -253,6 +248,8 @@ class Document:
                 "it has too many values" if self._count > MOST_VALUES else "it is nested too deeply"
             )
             raise ConfigError([Finding("yaml", problem, self._values[path])])
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            return self._refuse_tag(node, path)
         if isinstance(node, yaml.MappingNode):
             return dict(self._entries(node, path))
         if isinstance(node, yaml.SequenceNode):
@@ -262,6 +259,10 @@ class Document:
             self._quoted.add(path)
         return self._scalar(node, path)
 
+    def _refuse_tag(self, node: yaml.Node, path: Path) -> None:
+        tag = shortened(node.tag.replace("tag:yaml.org,2002:", "!!"))
+        self._error(node, path, "yaml", f"the tag `{tag}` means nothing here", "delete it")
+
     def _entries(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, Any]]:
         seen: set[str] = set()
         for key_node, value_node in node.value:
@@ -269,8 +270,16 @@ class Document:
                 self._error(key_node, path, "yaml", "a key must be a word")
                 continue
             key = key_node.value
+            if key == "<<":
+                hint = "write them out, or use a fragment"
+                self._error(key_node, path, "yaml", "`<<` brings no settings in here", hint)
+                self._convert(value_node, (*path, key))
+                continue
             if key in seen:
-                self._error(key_node, (*path, key), "duplicate-key", f'"{key}" is there twice')
+                first = self._keys[*path, key].line
+                hint = f"the first one is in line {first}; rename or delete one"
+                message = f'"{key}" is there twice'
+                self._error(key_node, (*path, key), "duplicate-key", message, hint)
                 continue
             seen.add(key)
             self._keys[(*path, key)] = self._at(key_node.start_mark)
@@ -298,6 +307,8 @@ class Document:
                 if value == value:
                     return value
                 what = "not a number"
+            except yaml.constructor.ConstructorError:
+                return self._refuse_tag(node, path)
             except (yaml.YAMLError, ValueError, OverflowError) as error:
                 what = getattr(error, "problem", None) or str(error)
         self._error(node, path, "yaml", f"not a valid value: {what}")

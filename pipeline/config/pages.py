@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pipeline.config.document import split_lines
 
@@ -21,12 +22,22 @@ def is_configuration(text: str) -> bool:
     return _indent(match[0]) == min(map(_indent, filter(_has_content, split_lines(text))))
 
 
-def configurations(page: str) -> Iterator[str]:
-    """The configurations in the YAML fences of a page.
+class Block(NamedTuple):
+    """A configuration in a fence.
 
-    Each has the lines before it left empty and keeps its indentation, so that what is found in it
-    stands where it stands on the page.
+    text: has the lines before it left empty and keeps its indentation, so that what is found in it
+    stands where it stands on the page. line: of the opening mark, from 1. mark: what closes it;
+    closed: whether it does, or the page ends in the block.
     """
+
+    text: str
+    line: int
+    mark: str
+    closed: bool
+
+
+def configurations(page: str) -> Iterator[Block]:
+    """The configurations in the YAML fences of a page."""
     lines = split_lines(page)
     number = 0
     while number < len(lines):
@@ -38,9 +49,10 @@ def configurations(page: str) -> Iterator[str]:
         while number < len(lines) and not _closes(lines[number], opening["mark"]):
             number += 1
         text = "\n".join([*[""] * begin, *lines[begin:number], ""])
+        closed = number < len(lines)
         number += 1
         if opening["language"].lower() in ("yaml", "yml") and is_configuration(text):
-            yield text
+            yield Block(text, begin, opening["mark"], closed)
 
 
 def _closes(line: str, mark: str) -> bool:

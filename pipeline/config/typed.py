@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pipeline.config.document import Document
 from pipeline.config.problems import UNKNOWN, fields, within_mapping
-from pipeline.errors import ConfigError, Finding, did_you_mean
+from pipeline.errors import ConfigError, Finding, Place, did_you_mean
 from pipeline.settings import convert_value
 
 T = TypeVar("T")
@@ -43,14 +43,18 @@ def read_yaml(
 
 def read_text(path: str | Path) -> str:
     """A file's text. Raises ConfigError if there is none, or too much of it."""
+    place, hint = None, ""
     try:
         with Path(path).open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
         if len(data) <= LARGEST_BYTES:
             return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         message = f"{path} is larger than {LARGEST_BYTES >> 20} MiB"
-    except UnicodeDecodeError:
-        message = f"{path} is not UTF-8 text"
+    except UnicodeDecodeError as error:
+        message, hint = "this is not UTF-8 text", "save the file as UTF-8"
+        before = data[: error.start].decode("utf-8")
+        column = len(before) - before.rfind("\n")
+        place = Place(str(path), before.count("\n") + 1, column)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
-    raise ConfigError([Finding("unreadable", message)])
+    raise ConfigError([Finding("unreadable", message, place, hint)])

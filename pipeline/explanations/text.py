@@ -16,8 +16,8 @@ TEXT = {
         "Name others. In folders and pages only what has `processors:` at its top is looked at.",
     ),
     "yaml": Explanation(
-        "The text is not valid YAML. Where the place seems right, look at the lines before it: a\n"
-        "bracket or a quotation mark that was never closed is noticed late.",
+        "The text is not valid YAML, or has something of it that configurations do without: tags,\n"
+        "`<<`, several documents in a file. Where the place seems right, look at the lines before.",
         """
 processors:
   typed: {use: text_source, lines: [hello}

@@ -170,6 +170,14 @@ def test_pages_name_files_from_their_folder_or_the_one_above(place: str) -> None
     assert check("docs/page.md").exit_code == 0
 
 
+def test_a_block_that_is_not_closed_is_all_that_is_said_of_it() -> None:
+    write(page_md=f"```yaml\n{FILE}\nMore text: and more.\n")
+    assert check("page.md").stdout == (
+        "page.md:1:1: error[yaml] the block that begins here is not closed; end it with ```\n"
+        "    ```yaml\n    ^\n"
+    )
+
+
 def test_offline_leaves_the_machine_out() -> None:
     write(x_yaml=FILE)
     assert check("x.yaml").stdout.splitlines()[0] == (

@@ -185,7 +185,10 @@ def test_the_traceback_comes_with_debug() -> None:
     ("text", "message"),
     [
         (None, "error[unreadable] cannot read x.yaml: No such file or directory"),
-        ("a: [", "x.yaml:2:1: error[yaml] not valid YAML: did not find expected node content"),
+        (
+            "a: [",
+            "x.yaml:1:4: error[yaml] not valid YAML: there is no `]` for this `[`; add `]` where",
+        ),
         (TYPED.replace("text_source", "text_sorce"), "x.yaml:3:16: error[unknown-processor]"),
         (TYPED.replace("lines", "line"), 'x.yaml:3:29: error[unknown-setting] "typed": no setting'),
         (TYPED.replace("[hello there]", "3"), 'x.yaml:3:36: error[wrong-setting] "typed": lines:'),

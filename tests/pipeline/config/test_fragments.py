@@ -256,7 +256,7 @@ def test_what_is_wrong_in_it_has_its_place(folder: Path) -> None:
         '"processors"?',
     ]
     write(folder, {"parts/line.yaml": "a: [\n"})
-    assert [error.partition("]")[0] for error in found(TALK)] == ["parts/line.yaml:2:1: error[yaml"]
+    assert [error.partition("]")[0] for error in found(TALK)] == ["parts/line.yaml:1:4: error[yaml"]
 
 
 def test_a_machine_that_lacks_something(folder: Path) -> None:

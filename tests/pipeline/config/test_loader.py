@@ -94,7 +94,7 @@ def test_a_file_that_is_not_there(folder: Path) -> None:
 
 def test_a_file_that_is_not_text(folder: Path) -> None:
     (folder / "x.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"x\.yaml is not UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"x\.yaml:1:1: .* this is not UTF-8 text"):
         load(folder / "x.yaml")
 
 
@@ -331,7 +331,8 @@ flow:
         "${HERTZ:-...}",
         'x.yaml:2:64: error[unknown-setting] "tone": no setting "rat"; did you mean "rate"?',
         f'x.yaml:3:33: error[environment] "in": there is no file {folder}/gone.wav',
-        'x.yaml:5:3: error[duplicate-key] "void" is there twice',
+        'x.yaml:5:3: error[duplicate-key] "void" is there twice; the first one is in line 4; '
+        "rename or delete one",
         'x.yaml:7:13: error[unknown-node] no processor is named "vod"; did you mean "void"?',
         "x.yaml:8:5: error[variable] the variable VOID is not set; set it, or give a default: "
         "${VOID:-...}",

@@ -134,8 +134,8 @@ def test_files_start_from_the_working_directory(
         ),
         (
             "typed.lines=[x",
-            "--set typed.lines: error[yaml] not valid YAML: did not find expected ',' or ']' "
-            "while parsing a flow sequence",
+            "--set typed.lines: error[yaml] not valid YAML: there is no `]` for this `[`; "
+            "add `]` where it ends",
         ),
         (
             "typed.lines.0=${GONE}",

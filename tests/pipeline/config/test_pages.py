@@ -50,7 +50,8 @@ processors: {}
 
 
 def test_each_stands_at_its_own_lines() -> None:
-    found = [text.split("\n") for text in configurations(PAGE)]
+    blocks = list(configurations(PAGE))
+    found = [block.text.split("\n") for block in blocks]
     page = PAGE.split("\n")
     starts = []
     for lines in found:
@@ -58,6 +59,9 @@ def test_each_stands_at_its_own_lines() -> None:
         assert lines[start:-1] == page[start : len(lines) - 1]
         starts.append(start + 1)
     assert starts == [6, 13, 35, 40]
+    assert [block.line for block in blocks] == [5, 12, 34, 39]
+    assert [block.mark for block in blocks] == ["```", "~~~~", "````", "```"]
+    assert [block.closed for block in blocks] == [True, True, True, False]
     assert found[1][-2] == "  flow: []"
 
 

@@ -84,7 +84,7 @@ def test_without_variables_none_is_known(file: Path, monkeypatch: pytest.MonkeyP
             ":1:29: error[wrong-setting] bicycles[0].wheels[0].tyre: 'slik' is none of its values; "
             'did you mean "slick"?',
         ),
-        ("owner: [", ":2:1: error[yaml] not valid YAML: "),
+        ("owner: [", ":1:8: error[yaml] not valid YAML: "),
     ],
 )
 def test_what_does_not_fit_is_explained_with_its_place(file: Path, text: str, what: str) -> None:
@@ -122,5 +122,5 @@ def test_files_that_cannot_be_read(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"error\[unreadable\] cannot read .*: No such file"):
         read_yaml(file, Shed)
     file.write_bytes(b"owner: \xff")
-    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+    with pytest.raises(ConfigError, match="this is not UTF-8 text; save the file as UTF-8"):
         read_yaml(file, Shed)

@@ -225,7 +225,7 @@ def test_a_file_of_faults(tmp_path: Path) -> None:
         ("faults: [{do: cot}]", ":1:15: error[wrong-setting] faults[0].do: invalid value 'cot'"),
         ("faults:\n  - do: cut\n    at_s: soon", ":3:11: error[wrong-setting] faults[0].at_s"),
         ("faults: []\nseeds: 1", ":2:1: error[wrong-setting] object contains unknown field seeds"),
-        ("faults: [\n", ":2:1: error[yaml] not valid YAML"),
+        ("faults: [\n", ":1:9: error[yaml] not valid YAML"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, what: str) -> None:
@@ -242,7 +242,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         load_faults(tmp_path / "none.yaml")
     path = tmp_path / "latin.yaml"
     path.write_bytes(b"faults: [{do: close, reason: \xe9t\xe9}]")
-    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+    with pytest.raises(ConfigError, match="this is not UTF-8 text; save the file as UTF-8"):
         load_faults(path)
 
 

@@ -119,6 +119,10 @@ class FrameTimeoutError(PipelineError):
     """A processor took longer for one frame than `frame_timeout_s`."""
 
 
+class TooManyFramesError(PipelineError):
+    """A plain transform gave more frames for one than can be: nothing else runs meanwhile."""
+
+
 class ProcessorFailure(PipelineError):
     """A processor raised while the graph ran.
 

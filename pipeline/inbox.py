@@ -89,6 +89,7 @@ class Inbox(Generic[T]):
         "count_drop",
         "givers",
         "high_water",
+        "outside",
         "settings",
     )
 
@@ -97,6 +98,8 @@ class Inbox(Generic[T]):
     ) -> None:
         self.settings = settings
         self.high_water = 0
+        self.outside = False
+        """Whether frames of somebody who has not waited yet are to be put into it first."""
         self.givers: tuple[tuple[type[Frame], ...], ...] = ()
         self.count_drop = count_drop
         self._cut = cut

@@ -18,7 +18,7 @@ from pipeline.errors import FrameTimeoutError
 from pipeline.frames import SECOND, Frame
 from pipeline.inbox import LONGEST_HOLD, Inbox
 from pipeline.processor import Duplex, Sink, Source, Transform
-from pipeline.runtime.wiring import Station, Wiring
+from pipeline.runtime.wiring import MOST_GIVEN, Station, Wiring, too_many
 
 Handler = Callable[[Frame], Awaitable[None] | None]
 """What is done with a frame from an inbox; what it returns is awaited."""
@@ -95,14 +95,18 @@ def _async_handler(station: Station, wiring: Wiring) -> Handler:
             await settle()
             return
         async with _iterating(cast(AsyncIterator[Frame], transform.process(frame))) as given:
+            resumed = perf_counter_ns()
             async for item in given:
                 if item.media and item.turn in cut:
                     wiring.report.drops[station.name, "interrupted"] += 1
-                    continue
-                station.push(item)
-                await settle()
-                if frame.media and frame.turn in cut:
-                    return
+                else:
+                    station.push(item)
+                    await settle()
+                    if frame.media and frame.turn in cut:
+                        return
+                if perf_counter_ns() - resumed > LONGEST_HOLD:
+                    await checkpoint()
+                    resumed = perf_counter_ns()
 
     return handle
 
@@ -110,8 +114,10 @@ def _async_handler(station: Station, wiring: Wiring) -> Handler:
 async def flush(station: Station, wiring: Wiring) -> None:
     """Emit what a transform held back until the end of its input."""
     try:
-        for frame in cast(Transform, station.processor).flush():
+        for number, frame in enumerate(cast(Transform, station.processor).flush()):
             station.push(frame)
+            if number == MOST_GIVEN:
+                raise too_many(MOST_GIVEN, "the end of its input")
     except Exception as error:
         station.cope(error)
     if wiring.blocked:

@@ -16,13 +16,16 @@ from typing import cast
 
 import anyio
 
-from pipeline.errors import PipelineError, ProcessorFailure, error_code
+from pipeline.errors import PipelineError, ProcessorFailure, TooManyFramesError, error_code
 from pipeline.frames import DeadLetter, Frame, Interruption
 from pipeline.graph import Edge, Graph, Node
 from pipeline.inbox import Inbox, InboxSettings
 from pipeline.processor import Sink, Transform
 from pipeline.runtime.report import EdgeCount, Report, is_round
 
+MOST_GIVEN = 100_000
+"""Frames that a plain transform may give for one: nothing else runs until it has given them all,
+and they have to fit into memory."""
 FAILED = "failed"
 """Why a frame was dropped that a processor failed on."""
 
@@ -169,6 +172,8 @@ class Wiring:
         """Wait until the inboxes that were full have taken their frames."""
         waiting = deque(self.blocked)
         self.blocked.clear()
+        for inbox, _ in waiting:
+            inbox.outside = False
         try:
             while waiting:
                 inbox, frame = waiting[0]
@@ -291,6 +296,14 @@ def _warn_of_overload(name: str, settings: InboxSettings) -> None:
         )
 
 
+def too_many(most: int, occasion: str) -> TooManyFramesError:
+    """A transform has given so many at once, and goes on."""
+    return TooManyFramesError(
+        f"it gave more than {most:,} frames for {occasion}, and nothing else ran meanwhile: does a "
+        "loop in it never end? What gives so many has to be an `async def`, which others interrupt"
+    )
+
+
 def _leaf(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -315,8 +328,8 @@ def _to_inbox(
 
     def deliver(frame: Frame) -> None:
         count.frames += 1
-        waits = blocked and any(full is inbox for full, _ in blocked)  # then it must not overtake
-        if waits or not offer(frame):
+        if inbox.outside or not offer(frame):  # it must not overtake those that wait
+            inbox.outside = True
             blocked.append((inbox, frame))
 
     return deliver
@@ -329,9 +342,13 @@ def _into_transform(target: Station, kind: type[Frame], count: EdgeCount) -> Del
 
     def through(frame: Frame) -> None:
         count.frames += 1
+        items = 0
         try:
             for given in process(frame):
                 routes[type(given)](given)
+                items += 1
+                if items > MOST_GIVEN:
+                    raise too_many(MOST_GIVEN, "one frame")
         except Exception as error:
             target.cope(error, frame)
 

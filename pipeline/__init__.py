@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.watchdog import Watchdog
     from pipeline.settings import CodeReference, InputPath, OutputPath, code_refused, load_code
     from pipeline.supervision import OnError, Supervision
+    from pipeline.wakeup import Wakeup
 
 __version__ = "0.1.0"
 
@@ -135,6 +136,7 @@ __all__ = [
     "TurnStarted",
     "Usage",
     "VideoFrame",
+    "Wakeup",
     "Watchdog",
     "WebPage",
     "code_refused",
@@ -152,6 +154,7 @@ __all__ = [
 _HOMES = (
     "pipeline.errors",
     "pipeline.frames",
+    "pipeline.wakeup",
     "pipeline.supervision",
     "pipeline.settings",
     "pipeline.inbox",

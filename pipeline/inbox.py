@@ -16,12 +16,12 @@ from collections.abc import AsyncIterator, Callable
 from time import perf_counter_ns
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-import anyio
 import msgspec
 from anyio import EndOfStream, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from pipeline.frames import AudioFrame, Frame
+from pipeline.wakeup import Wakeup
 
 T = TypeVar("T", bound=Frame)
 
@@ -109,8 +109,8 @@ class Inbox(Generic[T]):
         self._capacity = _capacity(settings)
         self._longest = None if settings.ms is None else settings.ms * 1_000_000
         self._held = 0  # nanoseconds of sound, where they are bounded
-        self._news: anyio.Event | None = None  # what readers wait for
-        self._room: anyio.Event | None = None  # what senders wait for
+        self._news = Wakeup()  # what readers wait for
+        self._room = Wakeup()  # what senders wait for
         self._ended = False
         self._late_ended = False
         self._late_is_read = False
@@ -145,8 +145,8 @@ class Inbox(Generic[T]):
             frame: T = queue.popleft()
             if self._longest is not None:
                 self._held -= _length(frame)
-            if self._room is not None:
-                self._make_room()
+            if self._room.waiting:
+                self._room.wake()
             if self._cut and self._stale(frame):
                 self.count_drop("interrupted", 1)
                 continue
@@ -185,7 +185,7 @@ class Inbox(Generic[T]):
         while True:
             while self._late:
                 frame: T = self._late.popleft()
-                self._make_room()
+                self._room.wake()
                 if not self._stale(frame):
                     return frame
                 self.count_drop("interrupted", 1)
@@ -225,26 +225,24 @@ class Inbox(Generic[T]):
         queue.append(frame)
         if len(queue) > self.high_water:
             self.high_water = len(queue)
-        if self._news is not None:
-            self._wake()
+        if self._news.waiting:
+            self._news.wake()
         return True
 
     async def put(self, frame: Frame) -> None:
         """Wait for room, then deliver `frame`; an interruption meanwhile may make it stale."""
         while not self.offer(frame):
-            if self._room is None:
-                self._room = anyio.Event()
             await self._room.wait()
 
     def end(self) -> None:
         """All inputs have ended: the reader gets what is queued and then the end."""
         self._ended = True
-        self._wake()
+        self._news.wake()
 
     def end_late(self) -> None:
         """Nothing can come back through a cycle any more."""
         self._late_ended = True
-        self._wake()
+        self._news.wake()
 
     def close(self, reason: str = "receiver ended") -> None:
         """The reader is gone: what is queued and whatever still comes is dropped and counted."""
@@ -256,7 +254,7 @@ class Inbox(Generic[T]):
             self.count_drop(reason, left)
         self.end()
         self.end_late()
-        self._make_room()
+        self._room.wake()
 
     def discard_stale(self) -> None:
         """Drop queued media of interrupted turns at once; senders that wait for room get it."""
@@ -268,7 +266,7 @@ class Inbox(Generic[T]):
                 queue.extend(kept)
         if self._longest is not None:
             self._held = sum(_length(frame) for frame in self._queue)
-        self._make_room()  # also for a sender whose own frame is the stale one
+        self._room.wake()  # also for a sender whose own frame is the stale one
 
     # --- inside ---
 
@@ -303,25 +301,13 @@ class Inbox(Generic[T]):
             return not self._late_is_read
         self._late.append(frame)
         self.high_water = max(self.high_water, self.depth)
-        self._wake()
+        self._news.wake()
         return True
 
     async def _something(self) -> None:
         """Wait until there is something to read, or the end."""
-        if self._news is None:
-            self._news = anyio.Event()
         await self._news.wait()
         self._resumed = perf_counter_ns()
-
-    def _wake(self) -> None:
-        if self._news is not None:
-            self._news.set()
-            self._news = None
-
-    def _make_room(self) -> None:
-        if self._room is not None:
-            self._room.set()
-            self._room = None
 
 
 class _Late(Generic[T]):

@@ -12,7 +12,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = [
-    {"pipeline.frames", "pipeline.errors", "pipeline.explanations.explanation"},
+    {
+        "pipeline.frames",
+        "pipeline.errors",
+        "pipeline.wakeup",
+        "pipeline.explanations.explanation",
+    },
     {"pipeline.supervision"},
     {"pipeline.flow"},
     {"pipeline.explanations.text", "pipeline.explanations.graph"},
@@ -102,7 +107,7 @@ LIVE_API = [
     {"input", "intake"},
     {"handles", "limit", "tools", "backends", "recording"},
     {"closing"},
-    {"handle_keeper", "connection", "wakeup"},
+    {"handle_keeper", "connection"},
     {"link"},
     {"frame_types"},
     {"conversation"},

@@ -25,6 +25,7 @@ from pipeline import (
     SessionEvent,
     TextFrame,
     ToolResult,
+    Wakeup,
 )
 from processors.live_api.backends import Backend
 from processors.live_api.capabilities import context_window
@@ -46,7 +47,6 @@ from processors.live_api.settings import Options
 from processors.live_api.setup import Wishes, build_setup, full_instruction, history_of
 from processors.live_api.tokens import TokenCount
 from processors.live_api.tools import collect_declarations
-from processors.live_api.wakeup import Wakeup
 
 UNREAD_FRAMES = 4096
 TOOL_SECONDS = 3600.0

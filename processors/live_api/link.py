@@ -12,7 +12,7 @@ from anyio import WouldBlock
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from pipeline import SECOND, Context, Frame, Gap, SessionEvent, SettingError
+from pipeline import SECOND, Context, Frame, Gap, SessionEvent, SettingError, Wakeup
 from processors.live_api.backends import Backend
 from processors.live_api.backoff import pause
 from processors.live_api.connection import (
@@ -35,7 +35,6 @@ from processors.live_api.messages import (
 from processors.live_api.recording import Recorder
 from processors.live_api.session import Session
 from processors.live_api.settings import Reconnect, Stall
-from processors.live_api.wakeup import Wakeup
 
 SETUP_SECONDS = 20.0
 UPDATE_WITHIN = SECOND

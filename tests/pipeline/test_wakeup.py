@@ -2,7 +2,7 @@
 
 import anyio
 
-from processors.live_api.wakeup import Wakeup
+from pipeline.wakeup import Wakeup
 
 
 async def test_all_who_wait_are_woken_once() -> None:
@@ -48,3 +48,22 @@ async def test_who_gives_up_leaves_the_others_waiting() -> None:
         assert not woken
         wakeup.wake()
     assert woken == [began + 1]
+
+
+async def test_who_is_cancelled_as_it_is_woken_leaves_nothing_behind() -> None:
+    wakeup = Wakeup()
+
+    async def wait(scope: anyio.CancelScope) -> None:
+        with scope:
+            await wakeup.wait()
+
+    async with anyio.create_task_group() as group:
+        scope = anyio.CancelScope()
+        group.start_soon(wait, scope)
+        await anyio.wait_all_tasks_blocked()
+        wakeup.wake()
+        scope.cancel()
+    assert wakeup.waiting == 0
+    with anyio.move_on_after(1) as waiting:
+        await wakeup.wait()
+    assert waiting.cancelled_caught

@@ -1,15 +1,16 @@
 """Sessions in real time in one process: the most that are on time, what each costs, and shedding.
 
 A session is a source that sends 20 ms of 48 kHz sound every 20 ms, a streaming resampler to 16 kHz,
-five processors that pass it on, and a sink; the sessions are spread evenly over the 20 ms. A frame
-is late by the time from when it was due at the source until it, resampled, is in the sink. Measured
-on one core: the most sessions with a p99 lateness under 20 ms, found to a tenth by bisection, the
-subjects in turn; processor time per frame; memory per session without the resampler, after a second
-of sound. The bare loop is a task per session that sleeps, resamples and appends. Ours, the bare
-loop and lean pipecat use one and the same resampler, and what came out of it is compared; pipecat
-as it ships uses its own. In the last rows half as many sessions again are on as can be on time, for
-their p50 and p99; our resampler has an inbox there that holds 100 ms and sheds what is older. Not
-measured: sound devices and networks, and what the processors of a real session would do.
+five processors that pass it on, and a sink that appends it; the sessions are spread evenly over the
+20 ms. In ours all of it runs in one task, as plain processors do by default. A frame is late by the
+time from when it was due at the source until it, resampled, is in the sink. Measured on one core:
+the most sessions with a p99 lateness under 20 ms, found to a tenth by bisection, the subjects in
+turn; processor time per frame; memory per session without the resampler, after a second of sound.
+The bare loop is a task per session that sleeps, resamples and appends. Ours, the bare loop and lean
+pipecat use one and the same resampler, and what came out of it is compared; pipecat as it ships
+uses its own. In the last rows half as many sessions again are on as can be on time, for their p50
+and p99; our resampler has an inbox there that holds 100 ms and sheds what is older. Not measured:
+sound devices and networks, and what the processors of a real session would do.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class Listener(Sink):
     def __init__(self, load: Load, session: int) -> None:
         self.load, self.session = load, session
 
-    async def consume(self, frame: AudioFrame) -> None:
+    def consume(self, frame: AudioFrame) -> None:
         self.load.arrived(self.session, frame.born, frame.samples.tobytes())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from pipeline.cycles import blocking_cycle, mark_feedback
 from pipeline.errors import Finding
 from pipeline.frames import AudioFrame, DeadLetter, Frame, ToolCall, ToolResult
 from pipeline.ports import FrameTypes, overlap
-from pipeline.processor import Duplex, Sink, Source, Transform
+from pipeline.processor import Duplex, Sink, Source, Transform, is_plain
 
 if TYPE_CHECKING:
     from pipeline.graph import Graph, Node
@@ -220,13 +219,12 @@ def check_supervision(graph: Graph) -> Iterator[Finding]:
                 node.place_of("on_error.do"),
                 "write `on_error: restart`",
             )
-        is_plain = isinstance(role, Transform) and not inspect.isasyncgenfunction(role.process)
         if supervision.frame_timeout_s is not None and (
-            is_plain or not isinstance(role, Sink | Transform)
+            is_plain(role) or not isinstance(role, Sink | Transform)
         ):
             yield Finding(
                 "supervision",
-                f'"{node.name}": a time limit on a frame is for sinks and `async` transforms, '
+                f'"{node.name}": a time limit on a frame is for `async` sinks and transforms, '
                 "whose work can be cancelled",
                 node.place_of("frame_timeout_s"),
                 "leave `frame_timeout_s` out",

@@ -6,7 +6,6 @@ asks every processor whether it can run here, and compares audio formats along t
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,11 +25,11 @@ from pipeline.flow import FlowSyntaxError, Wire, parse_chain
 from pipeline.frames import DeadLetter, Frame
 from pipeline.inbox import InboxSettings
 from pipeline.ports import FrameTypes, Ports
-from pipeline.processor import Processor, Source, Transform
+from pipeline.processor import Processor, Sink, Source, Transform, is_plain
 from pipeline.supervision import UNSUPERVISED, Supervision
 
 LONGEST_INLINE = 256
-"""Transforms that run inside each other; Python allows some 900 nested calls."""
+"""Processors that run inside each other; Python allows some 900 nested calls."""
 
 
 @dataclass(eq=False, slots=True)
@@ -41,7 +40,7 @@ class Node:
     processor: Processor
     ports: Ports
     inbox: InboxSettings | None
-    """None where it has no inbox: sources, and transforms that run in-line."""
+    """None where it has no inbox: sources, and what runs in-line."""
     place: Place | None = None
     setting_places: Mapping[str, Place] = field(default_factory=dict)
     incoming: list[Edge] = field(default_factory=list)
@@ -50,8 +49,8 @@ class Node:
 
     @property
     def inline(self) -> bool:
-        """A transform inside the task of whatever feeds it."""
-        return self.inbox is None and isinstance(self.processor, Transform)
+        """A plain transform or sink, inside the task of whatever feeds it."""
+        return self.inbox is None and isinstance(self.processor, Transform | Sink)
 
     @property
     def passes(self) -> bool:
@@ -217,7 +216,7 @@ def read_chain(
 
 
 def _part_long_stretches(order: list[Node]) -> None:
-    """Give a transform an inbox wherever too many would run inside each other."""
+    """Give one an inbox wherever too many would run inside each other."""
     depth: dict[str, int] = {}
     for node in order:
         if node.inline:
@@ -240,6 +239,4 @@ def _default_inbox(processor: Processor, supervision: Supervision) -> InboxSetti
     if isinstance(processor, Source):
         return None
     has_task = supervision.policy.do in ("restart", "detach")
-    if isinstance(processor, Transform) and not has_task:
-        return processor.inbox if inspect.isasyncgenfunction(processor.process) else None
-    return processor.inbox
+    return processor.inbox if has_task or not is_plain(processor) else None

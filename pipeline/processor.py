@@ -2,7 +2,7 @@
 
     Source     yields frames                                     async def frames(self)
     Transform  takes one frame and yields none, one or several   def process(self, frame)
-    Sink       takes one frame                                   async def consume(self, frame)
+    Sink       takes one frame                                   def consume(self, frame)
     Duplex     reads its inbox and writes its outbox at will     async def run(self, inbox, outbox)
 
 A processor is a class that implements one of these methods and annotates it with the frame types
@@ -16,7 +16,7 @@ from __future__ import annotations
 import abc
 import inspect
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
@@ -242,20 +242,33 @@ class Transform(Processor):
 
 
 class Sink(Processor):
-    """Takes frames, one at a time."""
+    """Takes frames, one at a time.
+
+    An `async def` has an inbox and may wait. A plain `def` runs inside the task of whatever feeds
+    it, as a plain transform does, unless its inbox is configured.
+    """
 
     mixes_rates: ClassVar[bool] = False
     """True for what takes sound of several rates at once. Others are checked to get only one."""
 
     @classmethod
     def ports(cls) -> Ports:
-        if not inspect.iscoroutinefunction(cls.consume):
-            raise SettingError(f"{cls.__name__}.consume must be `async def`")
+        if inspect.isgeneratorfunction(cls.consume) or inspect.isasyncgenfunction(cls.consume):
+            raise SettingError(f"{cls.__name__}.consume must not `yield`: a sink gives nothing")
         return read_ports(cls.consume, takes=0)
 
     @abc.abstractmethod
-    async def consume(self, frame: Any) -> None:
-        """Use the frame. It is cancelled if the frame is media of a turn that gets interrupted."""
+    def consume(self, frame: Any) -> Awaitable[None] | None:
+        """Use the frame. What waits is cancelled if the frame is media of a turn that gets
+        interrupted.
+        """
+
+
+def is_plain(processor: Processor) -> bool:
+    """Whether it has nothing to wait for: a transform or a sink that is no `async def`."""
+    if isinstance(processor, Transform):
+        return not inspect.isasyncgenfunction(processor.process)
+    return isinstance(processor, Sink) and not inspect.iscoroutinefunction(processor.consume)
 
 
 class Duplex(Processor):

@@ -92,10 +92,10 @@ class Scenario(NamedTuple):
 
 SCENARIOS = {
     "in-line, saturated": (Scenario(), Cost(0.03, 2.05, 15.3)),
-    "in-line, in real time": (Scenario(pace=0.02), Cost(2, 3, 35)),
+    "in-line, in real time": (Scenario(pace=0.02), Cost(2, 3, 37)),
     "channels, saturated": (Scenario(channels=True), Cost(0.19, 22.2, 46.7)),
-    "channels, in real time": (Scenario(channels=True, pace=0.02), Cost(12, 33, 175)),
-    "five sinks, in real time": (Scenario(sinks=5, pace=0.02), Cost(6, 15, 84)),
+    "channels, in real time": (Scenario(channels=True, pace=0.02), Cost(12, 33, 197)),
+    "five sinks, in real time": (Scenario(sinks=5, pace=0.02), Cost(6, 15, 94)),
 }
 
 

@@ -78,9 +78,7 @@ class Run:
 
     def now(self) -> int:
         """Nanoseconds since the sources started."""
-        if self._started is None:
-            return 0
-        return round((self._clock() - self._started) * SECOND)
+        return 0 if self._started is None else round((self._clock() - self._started) * SECOND)
 
     @property
     def inboxes(self) -> Mapping[str, Inbox[Frame]]:
@@ -123,9 +121,8 @@ class Run:
             raise ConfigError(errors)
         for finding in findings:
             logging.getLogger("pipeline").warning("%s", finding)
-        self.wiring = Wiring(self.graph, self.report, self._taps)
-        self.wiring.taps += self.observed.taps
-        self.wiring.probes = self._probes
+        taps = [*self._taps.items(), *self.observed.taps]
+        self.wiring = Wiring(self.graph, self.report, taps, self._probes)
         stations = list(self.wiring.stations.values())
         self._working = {station.name for station in stations if station.ends_here}
         try:
@@ -309,7 +306,7 @@ class Run:
                 self._finish_sources()
 
     async def _end_outputs(self, station: Station) -> None:
-        """The end flows downstream: through in-line transforms, up to the next inboxes."""
+        """The end flows downstream: through what is in-line, up to the next inboxes."""
         for edge in station.node.outgoing:
             target = self.wiring.stations[edge.target.name]
             if edge.feedback:
@@ -325,6 +322,7 @@ class Run:
             else:
                 await tasks.flush(target, self.wiring)
                 await self._end_outputs(target)
+                self._is_done(target)
 
     @asynccontextmanager
     async def _lifespan(self, station: Station, *, is_fatal: bool = True) -> AsyncIterator[None]:

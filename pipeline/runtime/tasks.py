@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from time import perf_counter_ns
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import anyio
 from anyio import EndOfStream, WouldBlock
@@ -20,6 +21,7 @@ from pipeline.inbox import LONGEST_HOLD, Inbox
 from pipeline.processor import Duplex, Sink, Source, Transform
 from pipeline.runtime.wiring import MOST_GIVEN, Station, Wiring, too_many
 
+T = TypeVar("T")
 Handler = Callable[[Frame], Awaitable[None] | None]
 """What is done with a frame from an inbox; what it returns is awaited."""
 
@@ -45,8 +47,16 @@ class SourceTask:
         push, blocked, settle = self.station.push, self._wiring.blocked, self._wiring.settle
         with self._scope:
             async with _iterating(self._source.frames()) as frames:
-                resumed = perf_counter_ns()
-                async for frame in frames:
+                resumed, paced = perf_counter_ns(), False
+                while True:
+                    coming = frames.__anext__()
+                    watch = _Watch(coming) if paced else None
+                    try:
+                        frame = await (watch or coming)
+                    except StopAsyncIteration:
+                        return
+                    if watch is not None and watch.waited:
+                        resumed = perf_counter_ns()
                     self._delivering = True
                     push(frame)
                     if blocked:
@@ -55,9 +65,10 @@ class SourceTask:
                     self._delivering = False
                     if self._finishing:
                         self._scope.cancel()
+                    paced = watch is not None and watch.waited
                     if self._finishing or perf_counter_ns() - resumed > LONGEST_HOLD:
                         await checkpoint()
-                        resumed = perf_counter_ns()
+                        resumed, paced = perf_counter_ns(), True  # perhaps: the next one will tell
 
 
 async def run_transform(station: Station, wiring: Wiring) -> None:
@@ -113,8 +124,10 @@ def _async_handler(station: Station, wiring: Wiring) -> Handler:
 
 async def flush(station: Station, wiring: Wiring) -> None:
     """Emit what a transform held back until the end of its input."""
+    if not isinstance(station.processor, Transform):
+        return
     try:
-        for number, frame in enumerate(cast(Transform, station.processor).flush()):
+        for number, frame in enumerate(station.processor.flush()):
             station.push(frame)
             if number == MOST_GIVEN:
                 raise too_many(MOST_GIVEN, "the end of its input")
@@ -158,6 +171,36 @@ class _Outbox:
         else:
             await checkpoint()
         self._resumed = perf_counter_ns()
+
+
+class _Watch(Awaitable[T]):
+    """Awaits something, and sees whether others had their turn meanwhile.
+
+    Giving way once more, to be sure, costs several times as much.
+    """
+
+    __slots__ = ("_awaitable", "waited")
+
+    def __init__(self, awaitable: Awaitable[T]) -> None:
+        self._awaitable = awaitable
+        self.waited = False
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps = self._awaitable.__await__()
+        step = partial(steps.send, None)
+        while True:
+            try:
+                asked = step()
+            except StopIteration as end:
+                return cast(T, end.value)
+            self.waited = True
+            try:
+                step = partial(steps.send, (yield asked))
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as error:
+                step = partial(steps.throw, error)
 
 
 @asynccontextmanager

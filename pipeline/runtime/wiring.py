@@ -1,7 +1,7 @@
 """Wiring: a graph turned into plain function calls and inboxes.
 
 For each processor there is one `push`: called with a frame, it hands it to every edge that carries
-its type. A transform without an inbox is a function call away; a boundary is an inbox. Everything
+its type. What runs in-line is a function call away; a boundary is an inbox. Everything
 up to the next boundary therefore runs at once, in the task of whoever pushes. Inboxes that are
 full on the way are collected in `blocked`, and the task waits for them afterwards (`settle`), so
 that none of the functions in between has to be a coroutine.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 import anyio
@@ -148,15 +148,21 @@ class Wiring:
     at the places that each selects; when they change, `reroute` has to be called.
     """
 
-    def __init__(self, graph: Graph, report: Report, taps: Taps) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        report: Report,
+        taps: Sequence[tuple[type[Frame], Tap]] = (),
+        probes: Sequence[tuple[Selects, Tap]] = (),
+    ) -> None:
         self.report = report
         self.blocked: list[tuple[Inbox[Frame], Frame]] = []
         self.cut: set[int] = set()
         self.latest_turn = 0
         self.givers: dict[int, Station] = {}
         """Whose each turn is."""
-        self.taps = [*taps.items()]
-        self.probes: list[tuple[Selects, Tap]] = []
+        self._taps = taps
+        self._all_probes = probes
         self._counts = {id(edge): _count(edge, report) for edge in graph.edges}
         self.stations = {node.name: self._station(node) for node in graph.order}
         for station in self.stations.values():
@@ -248,7 +254,7 @@ class Wiring:
             probes = self._probes(station.name, kind)
             return [*probes, lambda frame: self.interrupt(station, frame.turn)]
         changed = station.node.passes and issubclass(kind, station.node.ports.takes)
-        seen = () if changed else self.taps  # what a transform makes of a frame is no new one
+        seen = () if changed else self._taps  # what a transform makes of a frame is no new one
         taps = [_to_tap(tap, station.name) for tapped, tap in seen if issubclass(kind, tapped)]
         return [*taps, *self._probes(station.name, kind), *self._passed(station, kind)]
 
@@ -262,13 +268,16 @@ class Wiring:
         return delivered
 
     def _probes(self, place: str, kind: type[Frame]) -> list[Deliver]:
-        return [_to_tap(tap, place) for selects, tap in self.probes if selects(place, kind)]
+        return [_to_tap(tap, place) for selects, tap in self._all_probes if selects(place, kind)]
 
     def _deliver(self, edge: Edge, kind: type[Frame]) -> Deliver:
         target = self.stations[edge.target.name]
         count = self._counts[id(edge)]
         if target.inbox is not None:
             return _to_inbox(target.inbox, count, self.blocked)
+        if isinstance(target.processor, Sink):
+            cut = self.cut if target.processor.plays_media else set[int]()
+            return _into_sink(target, count, cut)
         return _into_transform(target, kind, count)
 
     def entrance(self, station: Station) -> Targets:
@@ -357,6 +366,23 @@ def _into_transform(target: Station, kind: type[Frame], count: EdgeCount) -> Del
         relays[kind](frame)
 
     return through if issubclass(kind, target.node.ports.takes) else past
+
+
+def _into_sink(target: Station, count: EdgeCount, cut: set[int]) -> Deliver:
+    """Into a plain sink, unless the frame is media of an interrupted turn."""
+    consume = cast(Sink, target.processor).consume
+
+    def into(frame: Frame) -> None:
+        count.frames += 1
+        if cut and frame.turn in cut and frame.media:
+            target.drops[target.name, "interrupted"] += 1
+            return
+        try:
+            consume(frame)
+        except Exception as error:
+            target.cope(error, frame)
+
+    return into
 
 
 def _to_tap(tap: Tap, name: str) -> Deliver:

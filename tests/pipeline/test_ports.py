@@ -121,8 +121,9 @@ def test_methods_of_the_wrong_kind_are_named() -> None:
         async def process(self, frame: AudioFrame) -> list[AudioFrame]:  # type: ignore[override]
             return [frame]
 
-    class PlainSink(Sink):
-        def consume(self, frame: AudioFrame) -> None: ...  # type: ignore[override]
+    class Giving(Sink):
+        def consume(self, frame: AudioFrame) -> Iterator[AudioFrame]:  # type: ignore[override]
+            yield frame
 
     class PlainDuplex(Duplex):
         def run(self, inbox: Inbox[AudioFrame], outbox: Outbox[AudioFrame]) -> None: ...  # type: ignore[override]
@@ -132,7 +133,7 @@ def test_methods_of_the_wrong_kind_are_named() -> None:
         (Returning, "Returning.process gives an iterator, not AudioFrame"),
         (Nothing, "Nothing.process gives an iterator, not None"),
         (AsyncReturning, "AsyncReturning.process must `yield` its frames, not return them"),
-        (PlainSink, "PlainSink.consume must be `async def`"),
+        (Giving, "Giving.consume must not `yield`: a sink gives nothing"),
         (PlainDuplex, "PlainDuplex.run must be `async def`"),
     ):
         with pytest.raises(SettingError) as caught:

@@ -166,6 +166,12 @@ class Listener(Behaving, Sink):
         self.habits.done += 1
 
 
+class Noter(Behaving, Sink):
+    def consume(self, frame: Token) -> None:
+        self.habits.may_fail()
+        self.habits.done += 1
+
+
 class Letters(Sink):
     def __init__(self) -> None:
         self.count = Counter[str]()
@@ -286,7 +292,7 @@ def graphs(draw: st.DrawFn, *, endless: bool = False) -> Generated:
     for number in range(sources):
         add(f"n{number}", Talker)
     for number in range(sources, max(count - 1, sources)):
-        kind = draw(st.sampled_from([Plain, OfWords, Later, Line, Line, Listener]))
+        kind = draw(st.sampled_from([Plain, OfWords, Later, Line, Line, Listener, Noter]))
         givers = [name for name, each in made.kinds.items() if not issubclass(each, Sink)]
         name = f"n{number}"
         add(name, kind)

@@ -435,7 +435,7 @@ async def test_waiting_for_those_behind_it_is_no_work() -> None:
     ("processor", "supervision", "message"),
     [
         (Given([]), SKIP, "only what takes one frame at a time can skip"),
-        (Fussy(), Supervision(frame_timeout_s=1), "a time limit on a frame is for sinks and"),
+        (Fussy(), Supervision(frame_timeout_s=1), "a time limit on a frame is for `async` sinks"),
     ],
 )
 def test_what_cannot_be_done_with_a_role_is_said_before_it_runs(

@@ -31,7 +31,7 @@ def wire(wirings: list[Wiring], frames: int = 64, taps: Taps | None = None) -> W
         ["in -> one -> two -> out"],
         inboxes={"out": InboxSettings(frames=frames)},
     )
-    wirings.append(Wiring(graph, Report(), taps or {}))
+    wirings.append(Wiring(graph, Report(), [*(taps or {}).items()]))
     return wirings[0]
 
 

@@ -30,13 +30,17 @@ class Closing:
         for scope in self._scopes:
             self._limit(scope)
 
+    def notice(self) -> None:
+        """Look whether the run is cancelled from outside."""
+        if anyio.current_effective_deadline() == -math.inf:
+            self.cut_short()
+
     def begin(self, scope: anyio.CancelScope) -> None:
         """What is closed in this scope goes on from here even in a run that is cancelled.
 
         The first may take half of the time that is left, the next half of the rest: each has some.
         """
-        if anyio.current_effective_deadline() == -math.inf:  # cancelled from outside
-            self.cut_short()
+        self.notice()
         scope.shield = True
         scope.deadline = anyio.current_time() + CLOSE_SECONDS
         self._scopes.add(scope)

@@ -173,6 +173,8 @@ class Run:
                     raise self._failure
             elif type(station.processor).lifespan is not Processor.lifespan:
                 await stack.enter_async_context(self._lifespan(station))
+        if lives:
+            stack.callback(self.closing.notice)
         return lives
 
     async def _keep(self, station: Station, life: Lives, *, task_status: TaskStatus[None]) -> None:

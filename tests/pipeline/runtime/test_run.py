@@ -16,6 +16,7 @@ from pipeline import (
     Graph,
     Inbox,
     InboxSettings,
+    OnError,
     Outbox,
     PipelineError,
     Processor,
@@ -25,6 +26,7 @@ from pipeline import (
     SettingError,
     Sink,
     Source,
+    Supervision,
     TextFrame,
     ToolCall,
     ToolResult,
@@ -765,3 +767,26 @@ def test_virtual_time_does_not_wait() -> None:
         return anyio.current_time()
 
     assert anyio.run(long, backend_options={"loop_factory": VirtualTimeLoop}) == 3600
+
+
+async def test_a_run_that_is_cancelled_waits_for_no_closing_before_a_restart() -> None:
+    """Another life of a processor closes, which takes long, when the scope around is cancelled."""
+
+    class Failing(Source):
+        async def lifespan(self) -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                await anyio.sleep(1000)
+
+        async def frames(self) -> AsyncIterator[TextFrame]:
+            yield TextFrame("a")
+            raise ValueError
+
+    supervision = {"in": Supervision(OnError(do="restart"))}
+    processors = {"in": Failing(), "on": Given(texts("b")), "sink": Stuck()}
+    graph = Graph(processors, ["in -> sink", "on -> sink"], supervision=supervision)
+    began = anyio.current_time()
+    with anyio.move_on_after(2.0):
+        await Run(graph).execute()
+    assert anyio.current_time() - began <= 3.0

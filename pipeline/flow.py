@@ -10,6 +10,12 @@ from pipeline.errors import Place
 _TOKEN = re.compile(r"\s*(?:(?P<name>[^\s<>,-](?:[^\s<>,-]|-(?!>))*)|(?P<arrow><->|->))")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
+_NEARLY = re.compile(
+    r"<-{1,2}|[-=~]{1,3}>|>{1,3}|[|=~]|-{2,}(?!>)|[\u2190-\u21ff\u2794\u279c\u27f5-\u27ff]"
+)
+"""What people write instead of an arrow."""
+_TO_THE_LEFT = ("<-", "<--", "\u2190", "\u27f5")
+
 ARROWS = "write `a -> b -> c`, or `a <-> b` for both directions"
 
 
@@ -38,6 +44,11 @@ class FlowSyntaxError(ValueError):
         super().__init__(message)
 
 
+def is_name(text: str) -> bool:
+    """Whether a processor may have this name in a configuration."""
+    return bool(_NAME.fullmatch(text)) and "." not in text
+
+
 def parse_chain(text: str) -> list[Link]:
     """The links of one chain, from left to right. Raises FlowSyntaxError."""
     links: list[Link] = []
@@ -48,6 +59,17 @@ def parse_chain(text: str) -> list[Link]:
     while position < end:
         token = _TOKEN.match(text, position)
         at = position + len(text[position:]) - len(text[position:].lstrip())
+        name = token["name"] if token else None
+        if (token is None or name) and not (name and _NAME.fullmatch(name)):
+            nearly = _NEARLY.search(text, at)
+            word = text[at : nearly.start()] if nearly else ""
+            inside = nearly and token and nearly.start() < token.end() and _NAME.fullmatch(word)
+            if nearly and (not word or inside):
+                raise _no_arrow(nearly[0], nearly.start())
+        if token is None and text[at] == ",":
+            raise FlowSyntaxError(
+                "a comma is no arrow; write a chain for each, on its own line", at
+            )
         if token is None:
             raise FlowSyntaxError(f"cannot read {text[at:].split()[0]!r}; {ARROWS}", at)
         position = token.end()
@@ -73,3 +95,9 @@ def parse_chain(text: str) -> list[Link]:
     if not links:
         raise FlowSyntaxError(f"{left[0]!r} alone goes nowhere; {ARROWS}", left[1])
     return links
+
+
+def _no_arrow(mark: str, at: int) -> FlowSyntaxError:
+    if mark in _TO_THE_LEFT:
+        return FlowSyntaxError(f"{mark!r} leads to the left; write `b -> a`, to the right", at)
+    return FlowSyntaxError(f"{mark!r} is no arrow; {ARROWS}", at)

@@ -37,6 +37,7 @@ LAYERS = [
     {"pipeline.examples"},
     {"pipeline.config.syntax", "pipeline.config.problems", "pipeline.config.secrets"},
     {"pipeline.config.document"},
+    {"pipeline.config.shape"},
     {"pipeline.draft"},
     {"pipeline.config.typed", "pipeline.config.pages", "pipeline.config.node"},
     {"pipeline.config.overrides", "pipeline.config.dotenv"},

@@ -25,15 +25,21 @@ from pipeline.config.fragments import (
 )
 from pipeline.config.node import RESERVED, build
 from pipeline.config.overrides import FORM, Override, override, read_overrides, secrets_of
+from pipeline.config.shape import (
+    TOP,
+    are_names_known,
+    check_names,
+    check_top,
+    missing_use,
+    processors_of,
+)
 from pipeline.config.typed import read_text
 from pipeline.errors import ConfigError, Finding, Place, did_you_mean, errors_of, nearest_place
-from pipeline.flow import Wire
+from pipeline.flow import Wire, is_name
 from pipeline.graph import Graph, Node, read_chain
 from pipeline.ports import Ports
 from pipeline.processor import Processor
 from pipeline.settings import Problem
-
-TOP = {"processors": dict, "flow": list}
 
 Replace = Callable[[str, Processor], Processor]
 """What runs in a node's place: a client's microphone instead of this machine's."""
@@ -139,7 +145,8 @@ class Reading:
         inside: dict[str, list[Override]] = {}
         self.findings += override(document, section.overrides, inside)
         self.findings += [finding for _, finding in document.findings]
-        self.findings += _check_top(document)
+        self.findings += check_top(document)
+        self.findings += check_names(document)
         self.findings += self._check_parameters(document, section)
         data = document.data if isinstance(document.data, dict) else {}
         processors, flow = (
@@ -151,7 +158,7 @@ class Reading:
             full = section.prefix + name
             names[name] = Ends([full], [full])
             if not isinstance(values, dict) or not isinstance(values.get("use"), str):
-                self.findings += _missing_use(document, full, name, values)
+                self.findings += missing_use(document, full, name, values)
             elif is_fragment(values["use"]):
                 names[name] = self._include(document, section, name, inside.get(name, ()))
             else:
@@ -284,10 +291,14 @@ class Reading:
                 known.setdefault(full[len(section.prefix) :], Ends([full], [full]))
         join = Join(known, open_ends, section.prefix, section.file)
         named: set[str] = set()
+        sure = are_names_known(document)
+        odd = [name for name in processors_of(document) if not is_name(name)]
         for index, chain in enumerate(flow):
             if isinstance(chain, str) and not document.is_unreadable("flow", index):
                 place = document.text_place("flow", index)
                 wires, findings = read_chain(chain, {*known, *open_ends}, place)
+                if not sure:
+                    findings = [f for f in findings if not _is_about_names(f, odd)]
                 named.update(name for wire in wires for name in (wire.source, wire.target))
                 self.findings += map(_about_ends, findings)
                 for wire in wires:
@@ -307,15 +318,14 @@ class Reading:
         self.wires += join.wires
         if not section.prefix and not any(ends and ends.file for ends in names.values()):
             self.chains = [str(chain) for chain in flow]
-        return None if None in names.values() else join.ends
+        return None if None in names.values() or not sure else join.ends
 
 
-def _missing_use(document: Document, full: str, name: str, values: Any) -> Iterator[Finding]:
-    top = ("processors", name)
-    if not document.is_unreadable(*top):
-        place = document.place(*top, *(["use"] if isinstance(values, dict) else []))
-        message = f'"{full}" needs `use:` with the name of a processor'
-        yield Finding("missing-use", message, place, "write {use: resampler, ...}")
+def _is_about_names(finding: Finding, odd: Sequence[str]) -> bool:
+    """Whether a finding in a chain may only come from what is wrong with names of processors."""
+    if finding.code == "unknown-node":
+        return bool(odd) or not finding.hint.startswith("did you mean")
+    return finding.code == "flow-syntax" and bool(odd)
 
 
 def _about_ends(finding: Finding) -> Finding:
@@ -337,30 +347,3 @@ def _finding(name: str, problem: Problem, place: Place) -> Finding:
         problem.message if problem.code == "unknown-processor" else f'"{name}": {problem.message}'
     )
     return Finding(problem.code, message, place, problem.hint)
-
-
-def _check_top(document: Document) -> Iterator[Finding]:
-    data = document.data
-    if not isinstance(data, dict):
-        yield Finding("config", "a configuration has `processors:` and `flow:`", document.place())
-        return
-    known = {*TOP, PARAMETERS}
-    for key in data:
-        if key not in known:
-            hint = did_you_mean(key, known)
-            yield Finding("unknown-key", f'no key "{key}" here', document.key_place(key), hint)
-    if not isinstance(data.get(PARAMETERS, {}), dict):
-        message = f"`{PARAMETERS}:` must be names with their values, or {{}}"
-        yield Finding("config", message, document.place(PARAMETERS))
-    for key, kind in TOP.items():
-        if key not in data:
-            yield Finding("config", f"`{key}:` is missing", document.place())
-        elif not isinstance(data[key], kind) or not data[key]:
-            what = "names with their settings" if kind is dict else "a list of chains"
-            yield Finding("config", f"`{key}:` must be {what}", document.place(key))
-        elif kind is list:
-            for index, chain in enumerate(data[key]):
-                if not isinstance(chain, str):
-                    yield Finding(
-                        "flow-syntax", "a chain is text: `a -> b -> c`", document.place(key, index)
-                    )

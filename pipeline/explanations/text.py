@@ -113,6 +113,16 @@ title: a talk
 """,
         "Delete it; what explains the file belongs in a comment.",
     ),
+    "node-name": Explanation(
+        "A processor has a name that no chain could have.",
+        """
+processors:
+  my text: {use: text_source, lines: [hello]}
+  gemini: {use: live_api, modality: text}
+flow: [my_text -> gemini]
+""",
+        "Names have letters, digits, _ and -, and begin with a letter: my_text.",
+    ),
     "missing-use": Explanation(
         "An entry of `processors` does not say which processor it is.",
         """

@@ -24,6 +24,7 @@ def test_a_double_arrow_gives_both_directions() -> None:
 
 
 def test_names_may_have_hyphens_and_arrows_need_no_spaces() -> None:
+    assert parse_chain("to--16k -> b")[0].source == "to--16k"
     assert [(link.source, link.target) for link in parse_chain("to-16k->my-gate<->x")] == [
         ("to-16k", "my-gate"),
         ("my-gate", "x"),
@@ -43,11 +44,22 @@ def test_names_may_have_hyphens_and_arrows_need_no_spaces() -> None:
             "an arrow is missing before 'b'; write `a -> b -> c`, or `a <-> b` for both directions",
             2,
         ),
-        (
-            "a > b",
-            "cannot read '>'; write `a -> b -> c`, or `a <-> b` for both directions",
-            2,
+        *(
+            (
+                f"a{space}{mark}{space}b",
+                f"{mark!r} is no arrow; write `a -> b -> c`, or `a <-> b` for both directions",
+                1 + len(space),
+            )
+            for mark, space in [
+                *((mark, " ") for mark in (">", ">>", "=>", "==>", "-->", "--", "|", "~>", "→")),
+                *((mark, "") for mark in (">", "=>", "→", "⟶", "|")),
+            ]
         ),
+        *(
+            (f"a {mark} b", f"{mark!r} leads to the left; write `b -> a`, to the right", 2)
+            for mark in ("<-", "<--", "←")
+        ),
+        ("a, b -> c", "a comma is no arrow; write a chain for each, on its own line", 1),
         ("a -> 16k", "'16k' is not a name: letters, digits, _ and -", 5),
         ("", "a processor's name is missing at the end", 0),
     ],

@@ -121,7 +121,7 @@ flow:
         'x.yaml:7:9: error[missing-use] "none" needs `use:` with the name of a processor; write '
         "{use: resampler, ...}",
         'x.yaml:8:9: error[missing-use] "word" needs `use:` with the name of a processor; write '
-        "{use: resampler, ...}",
+        "{use: text}",
         'x.yaml:10:19: error[unknown-node] no processor is named "void"; there are: gate, high, '
         "none, res, tone, up, word",
     ]
@@ -142,24 +142,82 @@ flow:
     ]
 
 
+WHOLE = (
+    "x.yaml:1:1: error[config] a configuration has `processors:` and `flow:`; `pipeline new` "
+    "begins one"
+)
+NODES = "processors: {{{0}}}\nflow: [a -> b]"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["x.yaml:1:1: error[config] a configuration has `processors:` and `flow:`"]),
-        ("- a", ["x.yaml:1:1: error[config] a configuration has `processors:` and `flow:`"]),
+        ("", [WHOLE]),
+        ("# nothing", [WHOLE]),
+        ("- a", [WHOLE]),
+        ("nodes: {}\nedges: []", [
+            "x.yaml:1:1: error[config] a configuration has `processors:` and `flow:`; here is "
+            "nodes, edges",
+        ]),
         ("processors: {}\nflow: a -> b", [
-            "x.yaml:1:13: error[config] `processors:` must be names with their settings",
-            "x.yaml:2:7: error[config] `flow:` must be a list of chains",
+            "x.yaml:1:13: error[config] `processors:` must be names with their settings; below "
+            "it, indented: `name: {use: resampler, ...}`",
+            "x.yaml:2:7: error[config] `flow:` must be a list of chains; write it below, behind "
+            "a dash: `- a -> b`",
+        ]),
+        ("processors:\nflow:\n", [
+            "x.yaml:1:1: error[config] `processors:` must be names with their settings; below "
+            "it, indented: `name: {use: resampler, ...}`",
+            "x.yaml:2:1: error[config] `flow:` must be a list of chains; below it, indented: "
+            "`- one -> another`",
+        ]),
+        ("processors:\n- a: {use: x}\nflow: [a -> b]", [
+            "x.yaml:2:1: error[config] `processors:` must be names with their settings; leave "
+            "the dashes out: `name: {use: resampler, ...}`",
+        ]),
+        ("processors:\na: {use: x}\nb: {use: x}\nflow: [a -> b]", [
+            'x.yaml:2:1: error[config] "a" is not below `processors:`; indent the processors by '
+            "two spaces",
         ]),
         ("procesors: {a: {}}\nflow: [3]", [
             'x.yaml:1:1: error[unknown-key] no key "procesors" here; did you mean "processors"?',
-            "x.yaml:1:1: error[config] `processors:` is missing",
             "x.yaml:2:8: error[flow-syntax] a chain is text: `a -> b -> c`",
+        ]),
+        ("procesors: {a: {}}\nflow: [a -> b]", [
+            'x.yaml:1:1: error[unknown-key] no key "procesors" here; did you mean "processors"?',
+        ]),
+        ("processors: {a: {use: text_source, lines: [x]}}\nflows: [a -> b]", [
+            'x.yaml:2:1: error[unknown-key] no key "flows" here; did you mean "flow"?',
+        ]),
+        ("processors: {my text: {use: text_source, lines: [x]}}\nflow: [my text -> b]", [
+            'x.yaml:1:14: error[node-name] "my text" is not a name: letters, digits, _ and -, a '
+            "letter first; give it another one",
+        ]),
+        ("processors: {1: {use: text_source, lines: [x]}}\nflow: [1 -> b]", [
+            'x.yaml:1:14: error[node-name] "1" is not a name: letters, digits, _ and -, a letter '
+            "first; give it another one",
+        ]),
+        (NODES.format("a: {use: text_source, lines: [x]}, a: {use: text_source, lines: [y]}"), [
+            'x.yaml:1:49: error[duplicate-key] "a" is there twice; the first one is in line 1; '
+            "rename or delete one",
+        ]),
+        (NODES.format("a: {type: text_source, lines: [x]}, b: {use: y}"), [
+            'x.yaml:1:18: error[missing-use] "a" needs `use:` with the name of a processor; write '
+            "`use: text_source` instead of `type: text_source`",
+            'x.yaml:1:59: error[unknown-processor] no processor "y"; there are: ',
+        ]),
+        (NODES.format("a: {use:text_source, lines: [x]}, b: live_api"), [
+            'x.yaml:1:18: error[missing-use] "a" needs `use:` with the name of a processor; put '
+            "a space behind the colon",
+            'x.yaml:1:51: error[missing-use] "b" needs `use:` with the name of a processor; write '
+            "{use: live_api}",
         ]),
     ],
 )  # fmt: skip
-def test_the_top_of_a_configuration(text: str, expected: list[str], folder: Path) -> None:
-    assert errors(text, folder) == expected
+def test_the_shape_of_a_configuration(text: str, expected: list[str], folder: Path) -> None:
+    """What only follows from one mistake is not said."""
+    cut = [error.partition("there are: ") for error in errors(text, folder)]
+    assert [before + between for before, between, _ in cut] == expected
 
 
 def test_a_wrong_rate_on_an_edge_is_found_by_the_check(folder: Path) -> None:

@@ -14,6 +14,8 @@ from pipeline import ConfigError, Finding
 HINT = "start it with `ray start --head`, or leave --address out for one on this machine alone"
 HOST_AND_PORT = re.compile(r"(?P<host>[^:/]+):(?P<port>\d{1,5})")
 PATIENCE_S = 5.0
+STORE_BYTES = 100_000_000
+"""For what tasks and actors say to each other; by itself Ray takes a third of the memory."""
 
 
 def connect(address: str | None) -> None:
@@ -28,6 +30,7 @@ def connect(address: str | None) -> None:
         ray.init(
             address=address or "local",  # not one that happens to be there
             include_dashboard=None if address else False,
+            object_store_memory=None if address else STORE_BYTES,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )

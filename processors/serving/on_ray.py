@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import secrets
@@ -17,7 +18,7 @@ import anyio
 import click
 import ray
 from ray import serve
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 
 from pipeline import ConfigError
 from processors.ray_cluster import connect
@@ -41,6 +42,8 @@ FILLED = 0.7
 PAGES = 20
 """Requests that a replica takes besides conversations: for the page, and by operators."""
 LOOK_S = 1.0
+ENDING_S = 60.0
+"""Longer than Ray Serve takes to end: 30 s with HAProxy."""
 FAILED = 1
 
 
@@ -123,10 +126,10 @@ def _serve(
     origins: Sequence[str],
     watching: Watching,
 ) -> int:
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     generation = time.time()
     ledger = find_ledger()
     ray.get(ledger.announce.remote(generation))
-    serve.start(http_options={"host": host, "port": port})
     application = deploy(
         offer,
         cluster,
@@ -138,7 +141,7 @@ def _serve(
         origins=origins,
         watching=watching,
     )
-    serve.run(application, name=NAME)
+    _run(application, {"host": host, "port": port})
     click.echo(f"serving at http://{host}:{port}/", err=True)
     if not anyio.run(_until_stopped, ledger, generation, limits.drain_s):
         click.echo("a newer deployment has taken over", err=True)
@@ -146,6 +149,20 @@ def _serve(
     serve.shutdown()
     ray.kill(ledger)
     return DONE
+
+
+def _run(application: Any, where: dict[str, Any]) -> None:
+    """Deploy. One that was stopped shortly before may still be about it, and takes Serve along."""
+    give_up_at = time.monotonic() + ENDING_S
+    while True:
+        try:
+            serve.start(http_options=where)
+            serve.run(application, name=NAME)
+            return
+        except RayActorError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(LOOK_S)
 
 
 def find_ledger() -> Any:

@@ -206,7 +206,7 @@ async def serve(pipe: Connection, folder: Path, sessions: int) -> tuple[dict[str
     application = Application(offer, Limits(sessions=sessions), loopback=True)
     listener = listen("127.0.0.1", 0)
     marks: list[tuple[float, float]] = []
-    async with serving(application, listener):
+    async with serving(application, listener, application.lobby.limits):
         pipe.send(f"ws://127.0.0.1:{listener.getsockname()[1]}/session")
         while isinstance(said := await anyio.to_thread.run_sync(pipe.recv), str):
             marks.append((time.perf_counter(), time.process_time()))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
@@ -20,25 +22,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from processors.serving.binding import Offer
-from processors.serving.connection import Connection
+from processors.serving.connection import GONE, Connection
 from processors.serving.door import SENT_HERE
 from processors.serving.limits import Limits
 from processors.serving.lobby import Lobby
 from processors.serving.metrics import CONTENT_TYPE
 from processors.serving.onlookers import Onlookers, Watching
 from processors.serving.places import Places
-from processors.serving.protocol import SUBPROTOCOL
+from processors.serving.protocol import SUBPROTOCOL, Start
 
 PAGE = Path(__file__).parent / "page"
 PATH = "/session"
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 MOST_STRANGERS = 100
-"""Connections at a time that have not said yet who they are."""
+"""Connections at a time that have not said yet who they are, besides one for each place: all may
+come back at once. For one more, the oldest has to go."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'{websockets}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""What the page may do. Not every browser takes 'self' to be its websockets as well."""
+HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; "
-        "media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
     "Permissions-Policy": "microphone=(self), camera=(self)",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -75,7 +82,7 @@ class Application:
         self._token = token
         self._origins = {origin.rstrip("/") for origin in origins}
         self._loopback = loopback
-        self._strangers = 0
+        self._strangers: dict[anyio.CancelScope, None] = {}  # in the order of their coming
         middleware = [Middleware(_WithHeaders)]
         if origins:
             middleware.append(Middleware(CORSMiddleware, allow_origins=sorted(self._origins)))
@@ -132,15 +139,23 @@ class Application:
             else:  # not every server can say why
                 await websocket.close()
             return
-        self._strangers += 1
-        try:
-            await websocket.accept(SUBPROTOCOL)
-            ticket = websocket.scope.get(SENT_HERE)
-            connection = Connection(websocket, self.lobby, self._token, ticket=ticket, key=self.key)
-            start = await connection.introduce()
-        finally:
-            self._strangers -= 1
-        if start is not None:
+        ticket = websocket.scope.get(SENT_HERE)
+        connection = Connection(websocket, self.lobby, self._token, ticket=ticket, key=self.key)
+        start: Start | None = None
+        with anyio.CancelScope() as scope:
+            if len(self._strangers) >= MOST_STRANGERS + self.lobby.limits.places:
+                next(iter(self._strangers)).cancel()  # who means to talk has said so by now
+            self._strangers[scope] = None
+            try:
+                await websocket.accept(SUBPROTOCOL)
+                start = await connection.introduce()
+            except GONE:
+                return
+            finally:
+                del self._strangers[scope]
+        if scope.cancelled_caught:
+            await connection.turn_away()
+        elif start is not None:
             await connection.serve(start)
 
     def _refusal(self, websocket: WebSocket) -> Response | None:
@@ -151,8 +166,6 @@ class Application:
             return PlainTextResponse("pages of this origin may not connect: see --origin\n", 403)
         if SUBPROTOCOL not in websocket.scope["subprotocols"]:
             return PlainTextResponse(f"ask for the subprotocol {SUBPROTOCOL}\n", 400)
-        if self._strangers >= MOST_STRANGERS:
-            return PlainTextResponse("too many connections\n", 503)
         return None
 
     def _is_trusted(self, connection: HTTPConnection) -> bool:
@@ -165,9 +178,11 @@ class Application:
         origin = connection.headers.get("origin")
         if origin is not None and origin in self._origins:
             return True
+        if not HOST.fullmatch(host):
+            return False
         if self._loopback and urlsplit(f"//{host}").hostname not in LOOPBACK:
             return False
-        return origin is None or urlsplit(origin).netloc == host
+        return origin is None or origin in (f"http://{host}", f"https://{host}")
 
 
 class _WithHeaders:
@@ -179,7 +194,11 @@ class _WithHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                host = Headers(scope=scope).get("host", "")
+                own = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers["Content-Security-Policy"] = POLICY.format(websockets=own)
             await send(message)
 
         await self._app(scope, receive, send_with if scope["type"] == "http" else send)

@@ -73,6 +73,7 @@ class _MicrophoneClock:
             begin = max(0, now - duration)
         elif spoken.at_ms - self._end_ms > ROUNDING_MS:
             begin += round((spoken.at_ms - self._end_ms) * MS)
+            begin = max(self._end or 0, min(begin, now))  # it cannot have been spoken yet
         elif spoken.prompt and silence > PAUSE:
             begin = max(begin, now - duration)
         if begin != self._end:

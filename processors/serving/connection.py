@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from processors.serving.door import relay
 from processors.serving.limits import BURST_S, BYTES_PER_S, MESSAGES_PER_S, Allowance
+from processors.serving.line import Line
 from processors.serving.lobby import Lobby
 from processors.serving.protocol import (
     ClientEvent,
@@ -87,6 +88,12 @@ class Connection:
         except RefusedError as error:
             await self._close(error.reason)
             return None
+
+    async def turn_away(self) -> None:
+        """Close it before it has introduced itself: there are too many. It may try again."""
+        self._lobby.metrics.refused.labels("busy").inc()
+        with anyio.move_on_after(FAREWELL_S), suppress(*GONE):
+            await self._websocket.close(Close.LATER, "busy")
 
     async def serve(self, start: Start) -> None:
         """Talk until one side has enough; then the websocket is closed."""
@@ -203,6 +210,8 @@ class Connection:
             if self._session is None:
                 continue  # who waits for a place is not listened to
             line = self._session.line
+            if not _is_allowed(line, message):
+                raise RefusedError("rate")
             match message:
                 case bytes():
                     line.hear(message)
@@ -245,3 +254,17 @@ class Connection:
 
     async def _send(self, event: Event) -> None:
         await self._websocket.send_text(encode(event).decode())
+
+
+def _is_allowed(line: Line, message: ClientEvent | bytes) -> bool:
+    """Whether there may be so much more of what the service counts."""
+    now = anyio.current_time()
+    match message:
+        case bytes():
+            return line.sound_allowed.take(len(message) / 2 / line.rate, now)
+        case Text():
+            return line.lines_allowed.take(1, now)
+        case Image():
+            return line.pictures_allowed.take(1, now)
+        case _:
+            return True

@@ -8,6 +8,12 @@ MESSAGES_PER_S = 150.0
 BYTES_PER_S = 400_000.0
 BURST_S = 20.0
 """A client that was away may send so many seconds' worth at once."""
+SOUND_PACE = 1.1
+SOUND_AHEAD_S = 40.0
+"""Seconds of sound in a second, and at once: nobody speaks faster, and the service counts them."""
+LINES_PER_S, MOST_LINES = 2.0, 100
+PICTURES_PER_S, MOST_PICTURES = 4.0, 20
+"""Typed lines and pictures, and how many at once."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,12 @@ class Limits:
     drain_s: float = 30.0
     start_s: float = 10.0
     message_bytes: int = 1 << 20
+
+    @property
+    def places(self) -> int:
+        """Clients that can be there at a time."""
+        return self.sessions + self.queue
+
     hold_s: float = 0.2
 
 

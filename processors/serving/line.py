@@ -7,6 +7,15 @@ from typing import Generic, NamedTuple, TypeVar
 
 import anyio
 
+from processors.serving.limits import (
+    LINES_PER_S,
+    MOST_LINES,
+    MOST_PICTURES,
+    PICTURES_PER_S,
+    SOUND_AHEAD_S,
+    SOUND_PACE,
+    Allowance,
+)
 from processors.serving.mailbox import Mailbox
 from processors.serving.protocol import DeviceName, Image, Played
 
@@ -74,7 +83,8 @@ class Line:
 
     rate: of the microphone, in Hz. devices: those of the client that the graph uses.
     captured_ms: how much sound the microphone has captured, what was lost on the way included.
-    texts: how many lines have arrived.
+    texts: how many lines have arrived. *_allowed: of what costs something, however often the
+    client comes back.
     """
 
     def __init__(self, rate: int) -> None:
@@ -85,16 +95,22 @@ class Line:
         self.images = Lane[Image](1)
         self.played = Lane[Played](MOST_OTHERS)
         self.mailbox = Mailbox(AHEAD_S)
+        self.sound_allowed = Allowance(SOUND_PACE, SOUND_AHEAD_S)
+        self.lines_allowed = Allowance(LINES_PER_S, MOST_LINES)
+        self.pictures_allowed = Allowance(PICTURES_PER_S, MOST_PICTURES)
         self.captured_ms = 0.0
         self.texts = 0
         self._prompt = True
         self._anchor = (0, 0.0)
 
     def hear(self, pcm: bytes) -> None:
-        """Sound from the client."""
-        self.sound.put(Spoken(pcm, self.rate, self.captured_ms, self._prompt))
-        self.captured_ms += len(pcm) / 2 / self.rate * 1000
-        self._prompt = True
+        """Sound from the client; in pieces of 20 ms, or one could keep the graph busy for long."""
+        size = 2 * (self.rate // 50)
+        for begin in range(0, len(pcm), size):
+            piece = pcm[begin : begin + size]
+            self.sound.put(Spoken(piece, self.rate, self.captured_ms, self._prompt))
+            self.captured_ms += len(piece) / 2 / self.rate * 1000
+            self._prompt = True
 
     def type(self, text: str) -> None:
         """A line from the client."""

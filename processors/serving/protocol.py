@@ -53,7 +53,7 @@ class Start(ClientMessage, frozen=True):
     token: str = ""
     session: str = ""
     resume: str = ""
-    received: Annotated[int, Meta(ge=0)] = 0
+    received: Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)] = 0
 
 
 class Text(ClientMessage, frozen=True):
@@ -68,8 +68,8 @@ class Played(ClientMessage, frozen=True):
     playing: whether more follows at once.
     """
 
-    turn: Annotated[int, Meta(ge=0)]
-    ms: float
+    turn: Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+    ms: Annotated[float, Meta(ge=0, le=1e10)]
     playing: bool = True
 
 

@@ -24,9 +24,12 @@ from processors.serving.binding import Offer, read_bindings
 from processors.serving.limits import Limits
 from processors.serving.onlookers import Watching
 from processors.serving.session import current, log
+from processors.serving.visitors import visitors
 
 DONE, WRONG_INPUT = 0, 2
 BACKLOG = 512
+STUCK_MS = 30_000
+"""A connection of which nothing gets through for so long is given up by the system."""
 FAREWELL_S = 3
 """So long connections may take to close when the server ends."""
 
@@ -35,21 +38,22 @@ FAREWELL_S = 3
 async def serving(
     application: ASGIApp,
     listener: socket.socket,
+    limits: Limits,
     *,
-    message_bytes: int = Limits.message_bytes,
     lifespan: Literal["on", "off"] = "on",
     cert: str | None = None,
     key: str | None = None,
 ) -> AsyncIterator[uvicorn.Server]:
     """Serve on a socket until left; with `force_exit` of what it gives, no farewell is waited for.
 
-    message_bytes: the largest message of a websocket. Raises OSError for TLS files that cannot be
+    limits: of messages, and of those who may be there. Raises OSError for TLS files that cannot be
     read.
     """
     config = uvicorn.Config(
         application,
+        http=visitors(limits.places),
         ws="websockets-sansio",
-        ws_max_size=message_bytes,
+        ws_max_size=limits.message_bytes,
         ws_per_message_deflate=False,  # PCM does not get smaller
         ssl_certfile=cert,
         ssl_keyfile=key,
@@ -85,6 +89,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # what is accepted inherits it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_MS)
         listener.bind(where)
         listener.listen(BACKLOG)
     except OSError:
@@ -182,9 +188,8 @@ async def _run(
             server.force_exit = True
 
     drain_s = lobby.longest_drain_s + FAREWELL_S
-    size = lobby.limits.message_bytes
     with obeying_signals(told.set, cancel, drain_seconds=drain_s) as stopped_by:
-        async with serving(application, listener, message_bytes=size, cert=cert, key=key) as server:
+        async with serving(application, listener, lobby.limits, cert=cert, key=key) as server:
             servers.append(server)
             log.info("serving at %s", where)
             with at_once:

@@ -48,8 +48,7 @@ class Replica:
         door = Door(self.application, self.application.key)
         with listen(self._host, 0) as listener:
             self._places.door = "{}:{}".format(*listener.getsockname()[:2])
-            size = lobby.limits.message_bytes
-            async with serving(door, listener, message_bytes=size, lifespan="off"), lobby.running():
+            async with serving(door, listener, lobby.limits, lifespan="off"), lobby.running():
                 yield
                 await lobby.emptied()
 

@@ -66,8 +66,7 @@ async def served(folder: Path, text: str = TALK, **settings: Any) -> AsyncIterat
     offer = Offer(config, bound, folder / "files", private=private)
     application = Application(offer, limits, loopback=True, **settings)
     listener = listen("127.0.0.1", 0)
-    size = limits.message_bytes
-    async with serving(application, listener, message_bytes=size, cert=cert) as server:
+    async with serving(application, listener, limits, cert=cert) as server:
         yield Served(application, listener.getsockname()[1], server)
 
 

@@ -89,7 +89,7 @@ class One:
     async def running(self) -> AsyncIterator[None]:
         replica = Replica(self.application, self.places, "127.0.0.1")
         listener = listen("127.0.0.1", 0)
-        async with serving(replica, listener):
+        async with serving(replica, listener, Limits()):
             port = listener.getsockname()[1]
             self.url, self.http = f"ws://127.0.0.1:{port}/session", f"http://127.0.0.1:{port}"
             yield

@@ -66,8 +66,7 @@ class Run:
 
     def finish(self) -> None:
         """End all sources and let the rest come to its end, within the time limit."""
-        limit = anyio.current_time() + self.drain_seconds
-        self._scope.deadline = min(self._scope.deadline, limit)
+        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + self.drain_seconds)
         self.closing.cut_short(self.drain_seconds)
         self._finish_sources()
 
@@ -195,8 +194,6 @@ class Run:
                         break
                     self.report.restarts[station.name] += 1
                     station.processor.context.log.warning("%s; it restarts in %g s", failure, wait)
-                    if self.wiring.blocked:
-                        await self.wiring.settle()
                     if not isinstance(station.processor, Source):
                         await anyio.sleep(wait)
                     elif await self._finishes_within(wait):
@@ -224,6 +221,10 @@ class Run:
                     await self._end(station)
                 except anyio.get_cancelled_exc_class():
                     await life.wait_for_end()  # closed in its turn
+                    raise
+                except (Exception, BaseExceptionGroup) as error:
+                    if station.failure(error).processor == station.name:
+                        await self.wiring.settle()  # or who runs meanwhile would, be it the reader
                     raise
                 life.done.set()
                 await life.wait_for_end()
@@ -284,8 +285,7 @@ class Run:
             if station.inbox is not None:
                 station.inbox.close("detached")
             await self._end_outputs(station)
-            if self.wiring.blocked:
-                await self.wiring.settle()
+            await self.wiring.settle()
         except ProcessorFailure as another:  # of an in-line transform that it flushed
             self._fail(another)
             self._scope.cancel()

@@ -502,3 +502,36 @@ async def test_what_cannot_be_opened_at_first_is_not_tried_again() -> None:
         )
         with pytest.raises(ProcessorFailure, match="failed: OSError: no such device"):
             await Run(graph).execute()
+
+
+async def test_what_waits_for_room_when_its_giver_fails_is_not_left_to_the_reader() -> None:
+    """The reader of a full inbox would wait for room in it, which it alone can make."""
+
+    class GivesAndFails(Transform):
+        def __init__(self) -> None:
+            self.seen = 0
+
+        async def lifespan(self) -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                await anyio.sleep(1)
+
+        def process(self, frame: TextFrame) -> Iterator[TextFrame]:
+            yield from [frame] * 5
+            if frame.text == "b":
+                raise ValueError
+
+    out = Collect()
+    graph = Graph(
+        {"in": Given([TextFrame("a"), TextFrame("b")]), "f": GivesAndFails(), "out": out},
+        ["in -> f -> out"],
+        inboxes={"out": InboxSettings(frames=1)},
+        supervision={"f": Supervision(OnError(do="restart"))},
+    )
+    with anyio.fail_after(100):
+        report = await Run(graph).execute()
+    *texts, letter = out.frames
+    assert [getattr(frame, "text", "") for frame in texts] == ["a"] * 5 + ["b"] * 5
+    assert isinstance(letter, DeadLetter)
+    assert report.restarts == {"f": 1}

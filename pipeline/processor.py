@@ -156,7 +156,8 @@ class Processor(abc.ABC):
         """Raise SettingError if the machine cannot run it: a missing file, an absent device; for
         several at once, an ExceptionGroup; for advice, one with `severity="warning"`.
 
-        Called once, before anything runs. It may look at the machine but must not change it.
+        Called once, before anything runs, in a thread. It may look at the machine but must not
+        change it.
         """
 
     def check_graph(self, around: Surroundings) -> None:

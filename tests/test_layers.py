@@ -50,6 +50,7 @@ LAYERS = [
         "pipeline.runtime.wiring",
         "pipeline.runtime.lives",
         "pipeline.runtime.waker",
+        "pipeline.runtime.checking",
         "pipeline.runtime.closing",
     },
     {"pipeline.runtime.blame", "pipeline.runtime.tasks", "pipeline.runtime.observer"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pipeline.environment import check_surroundings
-from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, errors_of
+from pipeline.errors import PipelineError, ProcessorFailure
 from pipeline.frames import SECOND
 from pipeline.graph import Graph
 from pipeline.processor import Duplex, Processor, Sink, Source
 from pipeline.runtime import tasks
+from pipeline.runtime.checking import check_aside
 from pipeline.runtime.clock import event_loop_clock
 from pipeline.runtime.closing import Closing
 from pipeline.runtime.context import RunContext
@@ -116,16 +116,14 @@ class Run:
         if self.graph.used:
             raise PipelineError("a graph runs once: build or load it again")
         self.graph.used = True
-        if errors := errors_of(findings := self.graph.check()):
-            raise ConfigError(errors)
-        for finding in findings:
-            logging.getLogger("pipeline").warning("%s", finding)
-        taps = [*self._taps.items(), *self.observed.taps]
-        self.wiring = Wiring(self.graph, self.report, taps, self._probes)
-        stations = list(self.wiring.stations.values())
-        self._working = {station.name for station in stations if station.ends_here}
+        stations: list[Station] = []
         try:
             with self._scope:
+                await check_aside(self.graph)
+                taps = [*self._taps.items(), *self.observed.taps]
+                self.wiring = Wiring(self.graph, self.report, taps, self._probes)
+                stations += self.wiring.stations.values()
+                self._working = {station.name for station in stations if station.ends_here}
                 async with AsyncExitStack() as stack:
                     lives = await self._open(stations, stack)
                     self._clock = event_loop_clock()
@@ -144,7 +142,8 @@ class Run:
             if self._failure is None:
                 raise
         finally:
-            self._close(stations)
+            if stations:
+                self._close(stations)
         if self._failure is not None:
             raise self._failure
         return self.report

@@ -244,27 +244,31 @@ async def _until_stopped(ledger: Any, generation: float, drain_s: float) -> bool
                 group.cancel_scope.cancel()
 
             group.start_soon(wait_for_signal)
-            while (await _ask(ledger, "newest") or generation) <= generation:  # noqa: ASYNC110
+            while not await _is_replaced(ledger, generation):  # noqa: ASYNC110
                 await anyio.sleep(LOOK_S)  # the ledger is in another process, and calls nobody
             group.cancel_scope.cancel()
             return False
-        left = await _ask(ledger, "stop", False)
+        left = await _ask(ledger, "stop", generation, False)
         if left:
             what = "no more conversations; {} may go on for {:g} s, a signal stops them"
             click.echo(what.format(left, drain_s), err=True)
         async with anyio.create_task_group() as group:
             group.start_soon(wait_for_signal)
             with anyio.move_on_after(drain_s):
-                await _stop(ledger, now=False)
+                await _stop(ledger, generation, now=False)
             group.cancel_scope.cancel()
         with anyio.move_on_after(FINISH_S + FAREWELL_S):
-            await _stop(ledger, now=True)
-    return True
+            await _stop(ledger, generation, now=True)
+    return not await _is_replaced(ledger, generation)
 
 
-async def _stop(ledger: Any, *, now: bool) -> None:
+async def _is_replaced(ledger: Any, generation: float) -> bool:
+    return (await _ask(ledger, "newest") or generation) > generation
+
+
+async def _stop(ledger: Any, generation: float, *, now: bool) -> None:
     """Have conversations come to their end, and wait for that."""
-    while await _ask(ledger, "stop", now) != 0:  # noqa: ASYNC110
+    while await _ask(ledger, "stop", generation, now) != 0:  # noqa: ASYNC110
         await anyio.sleep(LOOK_S)
 
 

@@ -159,8 +159,13 @@ class Ledger:
         known = (entry.report.generation for entry in self._entries.values())
         return max([self._announced, *known])
 
-    def stop(self, now: bool) -> int:
-        """All have to drain, or to stop; how many conversations there are."""
+    def stop(self, generation: float, now: bool) -> int:
+        """All have to drain, or to stop, unless there is a newer generation.
+
+        How many conversations there are that have to end.
+        """
+        if self.newest() > generation:
+            return 0
         self._stop = "now" if now else "drain"
         return self.taken()
 

@@ -178,11 +178,12 @@ async def answers(talk: Talk) -> bool:
     return "144" in talk.said("model")[-1]
 
 
-def replicas() -> list[int]:
+def named(name: str) -> list[int]:
+    """Processes."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if b"ray::ServeReplica:live-pipeline" in (folder / "cmdline").read_bytes():
+            if (folder / "cmdline").read_bytes().startswith(name.encode()):
                 found.append(int(folder.name))
         except OSError:
             continue
@@ -205,7 +206,12 @@ async def test_replicas_share_a_limit_and_one_that_is_killed_costs_no_other_sess
             for _ in range(6):  # though one of the replicas has room
                 assert await clients.one_more() is None
             await check_that_all_can_come_back(deployment, clients, talks)
-            before = replicas()
+            [ledger] = named("ray::Ledger")
+            os.kill(ledger, signal.SIGKILL)
+            assert all([await answers(talk) for talk in talks])
+            await check_that_all_can_come_back(deployment, clients, talks)
+            assert await clients.one_more() is None
+            before = named("ray::ServeReplica:live-pipeline")
             assert len(before) == 2
             os.kill(before[0], signal.SIGKILL)
             lost = await clients.who_cannot_come_back(talks)

@@ -157,13 +157,15 @@ def test_a_generation_that_a_lost_ledger_was_told_of_is_known_by_its_processes()
 def test_when_all_stop_nobody_gets_a_place_until_there_is_another_deployment() -> None:
     ledger = Ledger(clock=Clock())
     ledger.hold(report("a", 2))
-    assert ledger.stop(now=False) == 2
+    assert ledger.stop(1, now=False) == 2
     assert ledger.hold(report("a", 2)).stop == "drain"
     assert ledger.place(report("a", 2), "1") == Answer("draining")
-    ledger.stop(now=True)
+    ledger.stop(1, now=True)
     assert ledger.hold(report("a", 2)).stop == "now"
     ledger.announce(2)
     assert ledger.place(report("b", generation=2), "1") == HERE
+    assert ledger.stop(1, now=True) == 0  # who deployed the older one has no say any more
+    assert ledger.hold(report("b", 1, generation=2)).stop == "no"
 
 
 CLAIMS = st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 7)), max_size=80)

@@ -182,7 +182,7 @@ async def test_those_who_wait_at_different_replicas_have_one_order(tmp_path: Pat
 async def test_without_a_ledger_nobody_begins_and_all_go_on(tmp_path: Path) -> None:
     async with cluster_of(tmp_path, 1) as (cluster, (a,)), talking(a.url) as talk:
         cluster.ledger = None
-        with anyio.move_on_after(1) as waited:
+        with anyio.move_on_after(0.3) as waited:
             await refusal(a.url)
         assert waited.cancelled_caught
         assert "144" in await answer(talk)
@@ -258,11 +258,11 @@ async def test_the_door_is_for_those_who_know_the_key(tmp_path: Path) -> None:
 
 
 async def test_an_update_drains_the_old_and_sends_newcomers_to_the_new(tmp_path: Path) -> None:
-    async with cluster_of(tmp_path, 1, drain_s=1.0) as (cluster, (old,)), talking(old.url) as talk:
+    async with cluster_of(tmp_path, 1, drain_s=0.5) as (cluster, (old,)), talking(old.url) as talk:
         new = cluster.one(generation=2)
         async with new.running():
             await until(lambda: talk.of(Draining))
-            assert talk.of(Draining)[0].seconds == 1
+            assert talk.of(Draining)[0].seconds == 0.5
             async with talking(old.url) as newcomer:
                 assert (old.lobby.open, new.lobby.open) == (1, 1)
                 assert "144" in await answer(newcomer)
@@ -275,12 +275,12 @@ async def test_an_update_drains_the_old_and_sends_newcomers_to_the_new(tmp_path:
 async def test_a_stop_is_told_and_can_be_made_shorter(tmp_path: Path) -> None:
     async with cluster_of(tmp_path, 1, drain_s=100.0) as (cluster, (a,)), talking(a.url) as talk:
         assert cluster.ledger is not None
-        cluster.ledger.stop(now=False)
+        cluster.ledger.stop(1, now=False)
         with anyio.fail_after(3):
             await talk.until(lambda: talk.of(Draining))
         assert await refusal(a.url) == "draining"
         assert "144" in await answer(talk)
-        cluster.ledger.stop(now=True)
+        cluster.ledger.stop(1, now=True)
         with anyio.fail_after(8):
             await talk.until_over()
         assert talk.reason == "draining"

@@ -71,6 +71,8 @@ REMEDIES = {
     errno.ENOSPC: "make room on that disk, or write elsewhere",
     errno.EFBIG: "the file may not grow any further: begin a new one, or raise the limit",
     errno.EPIPE: "what read the other end has gone",
+    errno.ENXIO: "nobody reads the other end: start what does so first",
+    errno.EAGAIN: "what reads the other end does not keep up",
     errno.ENODEV: "the device is gone: is it plugged in?",
     errno.EMFILE: "too many files are open: raise the limit, `ulimit -n`",
 }
@@ -162,8 +164,17 @@ def describe(error: BaseException) -> str:
     """An error that nobody expected, in a line, with what to do about it if that is known."""
     text = " ".join(str(error).split())
     hint = REMEDIES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    if "can't start new thread" in text:
+        hint = "too many threads run: raise the limit, `ulimit -u`"
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"{what}; {hint}" if hint else what
+
+
+def innermost(error: BaseException) -> BaseException:
+    """What was raised, without the groups that task groups put around it; of several the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def error_code(error: BaseException | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -12,10 +13,16 @@ from typing import IO
 from pipeline import Graph, SettingError
 
 
-def check_writable(path: Path) -> None:
-    """Raise SettingError unless a file can be made, or replaced, at `path`; changes nothing."""
+def check_writable(path: Path, *, pipes: bool = False) -> None:
+    """Raise SettingError unless a file can be made, or replaced, at `path`; changes nothing.
+
+    pipes: it may be a named pipe, too.
+    """
     if path.is_dir():
         raise SettingError(f"{path} is a folder", setting="path")
+    if not pipes and path.is_fifo():
+        hint = "a pipe takes .raw and .jsonl; other forms have to go back in what they have written"
+        raise SettingError(f"{path} is a pipe", setting="path", hint=hint)
     folder = path.parent
     while not folder.exists():
         folder = folder.parent
@@ -36,6 +43,18 @@ def named(path: Path) -> Iterator[None]:
         raise
 
 
+def create(path: Path) -> IO[bytes]:
+    """Begin a file, with its folder, in the place of one that was there; it has no buffer.
+
+    A named pipe is opened if somebody reads it, and never waited for. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_fifo():
+        return path.open("wb", buffering=0)
+    with named(path):
+        return open(os.open(path, os.O_WRONLY | os.O_NONBLOCK), "wb", buffering=0)
+
+
 def append(file: IO[bytes], data: bytes | memoryview, *, unit: int = 0) -> None:
     """Write all of it at the place where a file without a buffer is, or no part of it.
 
@@ -45,7 +64,10 @@ def append(file: IO[bytes], data: bytes | memoryview, *, unit: int = 0) -> None:
     left = memoryview(data)
     try:
         while left:
-            left = left[file.write(left) :]
+            count: int | None = file.write(left)
+            if count is None:  # a pipe that is full
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            left = left[count:]
     except OSError:
         done = len(data) - len(left)
         torn = done % unit if unit else done

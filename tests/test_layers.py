@@ -66,6 +66,7 @@ LAYERS = [
     {"pipeline.observing.control"},
     {"pipeline"},
     {"pipeline.testing", "pipeline.cli"},
+    {"pipeline.cli.streams"},
     {
         "pipeline.cli.stopping",
         "pipeline.cli.talk",
@@ -160,7 +161,7 @@ def test_pipeline_never_imports_processors() -> None:
         assert not used, f"{name} imports {used}"
 
 
-FOR_COMMANDS = {"pipeline.cli.options", "pipeline.cli.findings", "pipeline.cli.stopping"}
+FOR_COMMANDS = {f"pipeline.cli.{name}" for name in ("options", "findings", "stopping", "streams")}
 """What commands of other packages share with those of `pipeline`: the only public modules in it."""
 
 

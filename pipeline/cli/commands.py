@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipeline.cli.streams import occupy_standard_streams
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -15,6 +17,10 @@ GROUP = "pipeline.commands"
 
 class Commands(click.Group):
     """A group that finds further commands by entry point, and imports them only when needed."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        occupy_standard_streams()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_found()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,10 @@ import anyio
 import msgspec
 from rich.console import Console
 
+from pipeline.cli.stopping import PATIENCE_S
+from pipeline.cli.streams import Outlet
 from pipeline.cli.views import View
+from pipeline.errors import describe
 from pipeline.frames import SECOND, Frame, TurnStarted, Usage
 from pipeline.observing.peeking import NOT_SHOWN, event_name
 from pipeline.observing.sampling import Sampler
@@ -38,7 +40,8 @@ class JsonLines(View):
         self._config = config
         self._run: Run | None = None
         self._at = 0.0
-        self._closed = False
+        self._left_out = 0
+        self._out = Outlet(sys.stdout, gone=self._gone)
         self._turns = 0
         self._usage: dict[str, Usage] = {}
 
@@ -77,6 +80,7 @@ class JsonLines(View):
     def failed(self, failure: ProcessorFailure, *, debug: bool) -> None:
         self._run = None
         self._write("failed", node=failure.processor, text=str(failure))
+        self._out.settle()
         super().failed(failure, debug=debug)
 
     def ended(self, report: Report) -> None:
@@ -98,6 +102,9 @@ class JsonLines(View):
             holds=dict(report.holds),
             files=report.files,
         )
+        if not report.completed:
+            self._out.patience_s = PATIENCE_S
+        self._out.settle()
 
     def _frame(self, node: str, frame: Frame) -> None:
         if isinstance(frame, TurnStarted):
@@ -111,15 +118,22 @@ class JsonLines(View):
         if self._run is not None:
             self._at = self._run.now() / SECOND
         row = {"event": event, "at": round(self._at, 3), **fields}
-        line = msgspec.json.encode(row, enc_hook=str)
-        if self._closed:
-            return
-        try:
-            sys.stdout.write(line.decode() + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError:  # nobody reads any more; the run goes on
-            self._closed = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if self._left_out:
+            left_out = {"event": "left-out", "at": row["at"], "lines": self._left_out}
+            if self._out.offer(_line(left_out)):
+                self._left_out = 0
+        if self._left_out or not self._out.offer(_line(row)):
+            self._left_out += 1
+
+    def _gone(self, error: Exception) -> None:
+        """Nobody reads any more, which is no trouble; but for other reasons there may be one."""
+        if not isinstance(error, BrokenPipeError):
+            message = f"no more events are written to standard output: {describe(error)}"
+            self.console.print(message, markup=False, soft_wrap=True)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(row, enc_hook=str).decode() + "\n"
 
 
 def _without(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -107,6 +108,7 @@ def run(
     lets what is under way come to its end, the second stops at once.
     """
     from pipeline.cli.run import run_config
+    from pipeline.cli.streams import outlet
     from pipeline.observing.installed import wants_telemetry
 
     observing: dict[str, dict[str, Any]] = {}
@@ -114,16 +116,18 @@ def run(
         observing["otel"] = {"title": config, "content": otel_content}
     if report is not None:
         observing["report"] = {"path": report, "title": config}
-    status = run_config(
-        config,
-        debug=debug,
-        drain_seconds=drain,
-        overrides=overrides,
-        view=view,
-        observing=observing,
-        control=control,
-        watchdog_s=watchdog,
-    )
+    with outlet(sys.stderr) as words:
+        status = run_config(
+            config,
+            words,
+            debug=debug,
+            drain_seconds=drain,
+            overrides=overrides,
+            view=view,
+            observing=observing,
+            control=control,
+            watchdog_s=watchdog,
+        )
     raise SystemExit(status)
 
 

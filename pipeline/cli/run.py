@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import anyio
 from rich.console import Console
 
 from pipeline.cli.findings import print_findings
-from pipeline.cli.stopping import STOPPED, obeying_signals
+from pipeline.cli.stopping import PATIENCE_S, STOPPED, obeying_signals
+from pipeline.cli.streams import Outlet
 from pipeline.cli.views import Lines, Live, View, ViewName
 from pipeline.config import check_file, load
-from pipeline.errors import ConfigError, PipelineError, ProcessorFailure, SettingError
+from pipeline.errors import (
+    ConfigError,
+    PipelineError,
+    ProcessorFailure,
+    SettingError,
+    describe,
+    innermost,
+)
 from pipeline.graph import Graph
 from pipeline.observing.control import ControlledRun
 from pipeline.observing.installed import make_observers
@@ -30,6 +39,7 @@ FAILED, WRONG_INPUT = 1, 2
 
 def run_config(
     path: str,
+    words: Outlet,
     *,
     debug: bool,
     drain_seconds: float,
@@ -41,12 +51,12 @@ def run_config(
 ) -> int:
     """Run a configuration with everything a person at a terminal wants to see; the exit status.
 
-    observing: names of observers that are installed, and their settings. control: let other
-    processes of the user look at it. watchdog_s: seconds for which a processor may hold the event
-    loop; 0 for as long as it likes.
+    words: where all goes that is said. observing: names of observers that are installed, and their
+    settings. control: let other processes of the user look at it. watchdog_s: seconds for which a
+    processor may hold the event loop; 0 for as long as it likes.
     """
     observed = observing or {}
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=cast(TextIO, words), highlight=False)
     try:
         graph = load(path, overrides=overrides)
     except ConfigError:  # the machine may lack something besides
@@ -70,17 +80,28 @@ def run_config(
     try:
         with shown.showing_log(debug):
             report, stopped_by = anyio.run(_run, graph, shown, observers, drain_seconds)
+        if stopped_by:
+            words.patience_s = PATIENCE_S
     except ConfigError as error:
         print_findings(error.findings, console)
         return WRONG_INPUT
     except ProcessorFailure as failure:
         shown.failed(failure, debug=debug)
         return FAILED
+    except (OSError, RuntimeError, ExceptionGroup) as error:
+        if debug or (shortage := _shortage(error)) is None:
+            raise
+        console.print(f"cannot run: {describe(shortage)}", markup=False, soft_wrap=True)
+        return FAILED
     shown.ended(report)
     for detached in report.failures:
         shown.failed(detached, debug=False)
+    gone = [file for file in report.files if not os.path.lexists(file)]
+    for file in gone:
+        message = f"{file} is not there any more: it was removed while it was written"
+        console.print(message, style="red", markup=False, soft_wrap=True)
     pages = [str(settings["path"]) for settings in observed.values() if "path" in settings]
-    if report.completed and (report.failures or not set(pages) <= set(report.files)):
+    if report.completed and (report.failures or gone or not set(pages) <= set(report.files)):
         return FAILED
     return 0 if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
 
@@ -101,6 +122,12 @@ def choose(name: ViewName, graph: Graph, path: str, console: Console) -> View:
 
         return JsonLines(console, path)
     return View(console)
+
+
+def _shortage(error: Exception) -> BaseException | None:
+    """What the machine lacks, if it is that: files, threads, memory."""
+    leaf = innermost(error)
+    return leaf if isinstance(leaf, OSError) or "start new thread" in str(leaf) else None
 
 
 def _on_stdout(graph: Graph) -> str | None:

@@ -55,11 +55,16 @@ def obeying_signals(
 
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
-    fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     seconds = drain_seconds, stop_seconds
     guard = _Guard((reader, writer), lambda: call(finish), lambda: call(cancel), seconds)
-    guard.start()
+    try:
+        guard.start()
+    except RuntimeError:  # there are too many threads
+        reader.close()
+        writer.close()
+        raise
+    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield guard.heard
     finally:

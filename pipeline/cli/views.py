@@ -21,6 +21,7 @@ from rich.text import Text
 
 from pipeline.cli.summary import print_summary
 from pipeline.cli.talk import Talk
+from pipeline.errors import describe
 from pipeline.runtime.run import Run
 from pipeline.runtime.watchdog import WATCHDOG
 from pipeline.runtime.wiring import Taps
@@ -74,19 +75,31 @@ class View:
 
     @contextmanager
     def showing_log(self, debug: bool) -> Iterator[None]:
-        """While it lasts, log messages of processors are shown, and only here."""
-        logger = logging.getLogger("pipeline")
-        before = logger.level, logger.propagate
-        handler = _LogHandler(self)
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG if debug else self.level)
-        logger.propagate = False
-        try:
+        """While it lasts, log messages of processors are shown, and only here.
+
+        Those of the event loop, too: what it has to say to a user fits into a line.
+        """
+        level = logging.DEBUG if debug else self.level
+        with (
+            _handled_by(_LogHandler(self), "pipeline", level),
+            _handled_by(_LogHandler(self) if debug else _BriefLog(self), "asyncio", logging.ERROR),
+        ):
             yield
-        finally:
-            logger.removeHandler(handler)
-            logger.setLevel(before[0])
-            logger.propagate = before[1]
+
+
+@contextmanager
+def _handled_by(handler: logging.Handler, name: str, level: int) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 class _LogHandler(logging.Handler):
@@ -96,6 +109,13 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._view.log(record, self.format(record))
+
+
+class _BriefLog(_LogHandler):
+    def format(self, record: logging.LogRecord) -> str:
+        first = record.getMessage().partition("\n")[0]
+        error = record.exc_info[1] if record.exc_info else None
+        return first if error is None else f"{first}: {describe(error)}"
 
 
 class Lines(View):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from pipeline.errors import ConfigError, PipelineError, describe
+from pipeline.errors import ConfigError, PipelineError, describe, innermost
 from pipeline.frames import Frame
 from pipeline.runtime.report import Report
 from pipeline.runtime.wiring import Tap, Taps
@@ -147,7 +147,7 @@ class Observed:
             if observer not in self._complained:
                 self._complained.add(observer)
                 name = type(observer).__name__
-                _log().warning("%s failed: %s", name, describe(error))
+                _log().warning("%s failed: %s", name, describe(innermost(error)))
                 _log().debug("%s failed", name, exc_info=error)
 
 

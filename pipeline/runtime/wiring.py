@@ -16,7 +16,13 @@ from typing import cast
 
 import anyio
 
-from pipeline.errors import PipelineError, ProcessorFailure, TooManyFramesError, error_code
+from pipeline.errors import (
+    PipelineError,
+    ProcessorFailure,
+    TooManyFramesError,
+    error_code,
+    innermost,
+)
 from pipeline.frames import DeadLetter, Frame, Interruption
 from pipeline.graph import Edge, Graph, Node
 from pipeline.inbox import Inbox, InboxSettings
@@ -96,7 +102,7 @@ class Station:
 
     def failure(self, error: BaseException, frame: Frame | None = None) -> ProcessorFailure:
         """The failure of this processor; one of another's, which came through here, stays that."""
-        error = _leaf(error)
+        error = innermost(error)
         if isinstance(error, ProcessorFailure):
             return error
         kind = type(frame) if frame is not None else None
@@ -110,7 +116,7 @@ class Station:
         What is a failure already has been accounted for where it happened.
         """
         failure = self.failure(error, frame)
-        if failure is _leaf(error):
+        if failure is innermost(error):
             if frame is not None and failure.processor != self.name:
                 self.drops[self.name, "run stopped"] += 1
             raise failure from failure.__cause__
@@ -311,12 +317,6 @@ def too_many(most: int, occasion: str) -> TooManyFramesError:
         f"it gave more than {most:,} frames for {occasion}, and nothing else ran meanwhile: does a "
         "loop in it never end? What gives so many has to be an `async def`, which others interrupt"
     )
-
-
-def _leaf(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _to_all(targets: tuple[Deliver, ...]) -> Deliver:

@@ -90,7 +90,7 @@ class AudioSink(Sink):
 
     def check(self) -> None:
         if not self._piped:
-            check_writable(self.path)
+            check_writable(self.path, pipes=self._raw)
 
     def audio_out(self, incoming: AudioFormat) -> AudioFormat:
         if incoming.rate is not None:
@@ -146,6 +146,7 @@ class AudioSink(Sink):
         self._played_until = min(self._played_until, now)
 
     def _open(self, frame: AudioFrame) -> SoundFile:
+        self._may_wait = self._piped or self.path.is_fifo()
         if self._piped:
             begin = self.context.now() if self.realtime else frame.pts
             self._left_out = count_of(begin, frame.rate)
@@ -241,7 +242,7 @@ class AudioSink(Sink):
             del self._unwritten[: len(ready)]
             file, samples = self._file, np.concatenate(ready)
             self._unwritten_count -= len(samples)
-            if self._piped:  # it may wait for a reader for ever
+            if self._may_wait:  # it may wait for a reader for ever
                 await run_in_daemon_thread(lambda: file.write(samples))
             else:
                 with anyio.CancelScope(shield=True):  # an interruption must not take what was heard

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pipeline import SECOND, DeadLetter, Frame, OutputPath, SettingError, Sink
-from processors.files import append, check_writable, named
+from processors.files import append, check_writable, create, named
 
 
 class DeadLetterSink(Sink):
@@ -32,12 +32,11 @@ class DeadLetterSink(Sink):
             raise SettingError(f"{path} must end in .jsonl", setting="path")
 
     def check(self) -> None:
-        check_writable(self.path)
+        check_writable(self.path, pipes=True)
 
     async def lifespan(self) -> AsyncIterator[None]:
         self.path = self.context.claim(self.path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with named(self.path), self.path.open("wb", buffering=0) as self._file:
+        with named(self.path), create(self.path) as self._file:
             self.context.wrote(str(self.path))
             yield
 

@@ -20,7 +20,7 @@ from pipeline import (
     Thought,
     Transcript,
 )
-from processors.files import check_writable, named
+from processors.files import check_writable, create, named
 from processors.text.documents import DOCUMENTS, Document, Entry, Said
 from processors.text.timing import Utterance, words_within
 
@@ -71,15 +71,14 @@ class TranscriptionSink(Sink):
         self._since = 0
 
     def check(self) -> None:
-        check_writable(self.path)
+        check_writable(self.path, pipes=self.path.suffix.lower() == ".jsonl")
 
     def check_graph(self, around: Surroundings) -> None:
         self._listens = around.can_get(Playback)
 
     async def lifespan(self) -> AsyncIterator[None]:
         self.path = self.context.claim(self.path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with named(self.path), self.path.open("wb", buffering=0) as file:
+        with named(self.path), create(self.path) as file:
             self._document = DOCUMENTS[self.path.suffix.lower()](file)
             self.context.wrote(str(self.path))
             try:

@@ -1,11 +1,13 @@
 import json
 import os
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from pipeline import SettingError
-from processors.files import append, check_writable, replace_file
+from pipeline.errors import describe
+from processors.files import append, check_writable, create, replace_file
 from tests.full_disk import room_in_each_file
 
 
@@ -79,3 +81,45 @@ def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     replace_file(path, b"x")
     assert path.is_symlink()
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no named pipes")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    return tmp_path / "pipe.jsonl"
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(pipe: Path) -> None:
+    with pytest.raises(OSError, match=r"No such device or address: .*pipe\.jsonl") as caught:
+        create(pipe)
+    assert "nobody reads the other end: start what does so first" in describe(caught.value)
+
+
+def test_a_reader_that_does_not_keep_up_is_not_waited_for(pipe: Path) -> None:
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    line = b"x" * 999 + b"\n"
+    written = 0
+
+    def write(file: IO[bytes]) -> None:
+        nonlocal written
+        while True:
+            append(file, line)
+            written += 1
+
+    with create(pipe) as file, open(reader, "rb", buffering=0) as read:
+        with pytest.raises(BlockingIOError) as caught:
+            write(file)
+        assert "what reads the other end does not keep up" in describe(caught.value)
+        assert 10 < written < 10_000
+        data = b""
+        while (piece := read.read(1 << 16)) is not None:
+            data += piece
+    assert data == line * written
+
+
+def test_what_has_to_go_back_in_its_file_takes_no_pipe(pipe: Path) -> None:
+    check_writable(pipe, pipes=True)
+    with pytest.raises(SettingError, match="is a pipe"):
+        check_writable(pipe)

@@ -10,7 +10,7 @@ from typing import IO, Self
 from pipeline import PipelineError
 from processors.audio.codecs import Encoding, encode
 from processors.audio.pcm import Samples
-from processors.files import append, named
+from processors.files import append, create, named
 
 
 class RawFile:
@@ -30,10 +30,13 @@ class RawFile:
         self._encoding = encoding
         self._file: IO[bytes]
         if is_standard_output(path):
+            if sys.stdout is None:
+                raise PipelineError("standard output is closed")
             self._file = os.fdopen(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("wb", buffering=0)
+            self._file = create(path)
+            if path.is_fifo():
+                os.set_blocking(self._file.fileno(), True)  # a thread may wait for a reader
 
     def __enter__(self) -> Self:
         return self
@@ -49,6 +52,8 @@ class RawFile:
             with named(self._path):
                 append(self._file, data, unit=len(data) // max(1, len(samples)))
         except BrokenPipeError:
+            if not is_standard_output(self._path):
+                raise
             raise PipelineError("nobody reads standard output any more") from None
         self.written += len(samples)
 
@@ -64,7 +69,7 @@ def is_standard_output(path: Path) -> bool:
 
 def refuse_terminal() -> None:
     """Raise PipelineError where standard output shows bytes as characters."""
-    if os.isatty(sys.stdout.fileno()):
+    if sys.stdout is not None and os.isatty(sys.stdout.fileno()):
         raise PipelineError(
             "standard output is a terminal; write to a file, or pipe it into a player: | aplay ..."
         )

@@ -174,6 +174,67 @@ def test_a_page_that_cannot_be_written_is_said_and_the_status_is_1(folder: Path)
     assert len((folder / "words.jsonl").read_text().splitlines()) == 2
 
 
+REMOVES = """
+import os
+from collections.abc import AsyncIterator
+from pipeline import *
+
+class Removes(Source):
+    async def frames(self) -> AsyncIterator[Transcript]:
+        yield Transcript("one", Speaker.USER, final=True)
+        os.unlink("words.jsonl")
+        yield Transcript("two", Speaker.USER, final=True)
+"""
+
+
+def test_a_file_that_is_removed_meanwhile_is_not_said_to_be_there(folder: Path) -> None:
+    (folder / "removes.py").write_text(REMOVES)
+    (folder / "x.yaml").write_text("""
+processors:
+  talk: {use: ./removes.py:Removes}
+  words: {use: transcription_sink, path: words.jsonl}
+flow: [talk -> words]
+""")
+    result = pipeline("run", "x.yaml")
+    assert result.exit_code == 1
+    gone = "words.jsonl is not there any more: it was removed while it was written"
+    assert result.stderr.splitlines()[-1] == gone
+
+
+@pytest.mark.parametrize("files", [6, 7])
+def test_a_machine_that_lacks_something_is_said_in_a_sentence(files: int) -> None:
+    resource = pytest.importorskip("resource")
+    result = subprocess.run(
+        [sys.executable, "-m", "pipeline", "run", "typed.yaml"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 1
+    assert "Too many open files" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+NO_THREADS = """
+import threading
+from pipeline.cli.main import main
+
+def start(_):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = start
+main(["run", "typed.yaml"])
+"""
+
+
+def test_threads_that_cannot_be_started_are_said_in_a_sentence() -> None:
+    result = subprocess.run([sys.executable, "-c", NO_THREADS], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "can't start new thread; too many threads run: raise the limit" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_the_traceback_comes_with_debug() -> None:
     result = pipeline("run", "--debug", "broken.yaml")
     assert result.exit_code == 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from anyio import to_thread
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
+    ConnectionClosedError,
     InvalidHandshake,
     InvalidHeader,
     InvalidStatus,
@@ -152,21 +153,35 @@ async def send(socket: ClientConnection, data: bytes) -> None:
 
     Raises ConnectionClosed. The keepalive does not find such a peer: its ping would wait, too.
     """
-    if socket.transport.get_write_buffer_size() + len(data) < WRITE_LIMIT // 2:
-        await socket.send(data, text=True)  # has nothing to wait for, and needs no time limit
-        return
-    with anyio.move_on_after(SEND_WITHIN_S) as waiting:
-        await socket.send(data, text=True)
-    if waiting.cancelled_caught:
-        socket.transport.abort()
+    with _lost_as_closed():
+        if socket.transport.get_write_buffer_size() + len(data) < WRITE_LIMIT // 2:
+            await socket.send(data, text=True)  # has nothing to wait for, and needs no time limit
+            return
+        with anyio.move_on_after(SEND_WITHIN_S) as waiting:
+            await socket.send(data, text=True)
+        if waiting.cancelled_caught:
+            socket.transport.abort()
 
 
 async def hang_up(socket: ClientConnection) -> None:
     """Close a connection, by force if the peer does not react, or reads no more."""
-    with anyio.move_on_after(2 * CLOSE_WITHIN_S, shield=True) as closing:
-        await socket.close()
-    if closing.cancelled_caught:
-        socket.transport.abort()
+    with suppress(ConnectionClosed), _lost_as_closed():
+        with anyio.move_on_after(2 * CLOSE_WITHIN_S, shield=True) as closing:
+            await socket.close()
+        if closing.cancelled_caught:
+            socket.transport.abort()
+
+
+@contextmanager
+def _lost_as_closed() -> Iterator[None]:
+    """Where the peer has gone while a large frame was sent to it, asyncio forgets its event loop,
+    and what websockets does then ends in an AttributeError."""
+    try:
+        yield
+    except AttributeError as error:
+        if error.obj is not None or error.name is None:
+            raise
+        raise ConnectionClosedError(None, None) from None
 
 
 def decode(data: bytes | str) -> ServerMessage:

@@ -28,6 +28,11 @@ from pipeline import (
 from processors.threads import run_in_daemon_thread
 from processors.tools.declaration import Tool, ToolArgumentError, ToolDeclarationError, tool
 
+MOST_BYTES = 1 << 20
+"""Of a result as JSON: a quarter of a million tokens or so, more than any session has room for."""
+MOST_CHARACTERS = 2_000
+"""Of the message of an error."""
+
 Seconds = Annotated[float, Meta(gt=0)]
 Scheduling = Literal["when_idle", "interrupt", "silent"]
 
@@ -37,8 +42,9 @@ class ToolDispatcher(Duplex):
 
     A function is declared from its signature and its docstring. Plain functions run in threads,
     coroutine functions in the event loop, several at once. Whatever goes wrong, the call is
-    answered: with `{"output": ...}`, or with `{"error": "..."}` that tells the model why not.
-    A call that the model withdraws is stopped and not answered.
+    answered: with `{"output": ...}`, or with `{"error": "..."}` that tells the model why not; that
+    goes for a result of more than 1 MiB as JSON, too. A call that the model withdraws is stopped
+    and not answered.
 
     functions: `./tools.py:get_weather`, `package.module:function`; without a name, every public
       function that is defined in the file or module.
@@ -135,22 +141,33 @@ class ToolDispatcher(Duplex):
             async with slots:
                 with anyio.move_on_after(limit):
                     output = await _invoke(self.tools[call.name], call.arguments)
-                    return {"output": msgspec.json.decode(msgspec.json.encode(output))}
+                    if len(output) <= MOST_BYTES:
+                        return {"output": msgspec.json.decode(output)}
+                    self.context.log.warning(
+                        "the result of %s has %s bytes, and is not sent",
+                        call.name,
+                        f"{len(output):,}",
+                    )
+                    what = f"the result of {call.name} has {len(output):,} bytes as JSON"
+                    return {"error": f"{what}, and at most {MOST_BYTES:,} can be sent"}
             self.context.log.warning("%s took more than %g s", call.name, limit)
             return {"error": f"{call.name} took more than {limit:g} s"}
         except ToolArgumentError as error:
             return {"error": str(error)}
         except Exception as error:
             what = f"{type(error).__name__}: {error}".encode(errors="replace").decode()
+            if len(what) > MOST_CHARACTERS:
+                what = what[:MOST_CHARACTERS] + "..."
             self.context.log.warning("%s failed: %s", call.name, what)
             return {"error": what}
 
 
-async def _invoke(tool: Tool, arguments: Mapping[str, Any]) -> Any:
+async def _invoke(tool: Tool, arguments: Mapping[str, Any]) -> bytes:
+    """What the function returns, as JSON."""
     bound = partial(tool.function, **tool.bind(arguments))
     if tool.is_async:
-        return await bound()
-    return await run_in_daemon_thread(bound)
+        return msgspec.json.encode(await bound())
+    return await run_in_daemon_thread(lambda: msgspec.json.encode(bound()))
 
 
 def _find(reference: str) -> list[Any]:

@@ -538,7 +538,7 @@ from collections.abc import AsyncIterator
 import anyio
 import numpy as np
 
-from pipeline import AudioFrame, Graph, Source, run
+from pipeline import SECOND, AudioFrame, Graph, Source, run
 from processors.audio.sink import AudioSink
 
 
@@ -547,7 +547,8 @@ class Words(Source):
         for number in (1, 2):
             await anyio.sleep(0.5)
             samples = np.full((4000, 1), number, np.int16)
-            yield AudioFrame(samples, 8000, pts=self.context.now(), turn=number)
+            pts = self.context.now() if sys.argv[1] == "realtime" else number * SECOND // 2
+            yield AudioFrame(samples, 8000, pts=pts, turn=number)
         await anyio.sleep(float(sys.argv[2]))
 
 

@@ -568,3 +568,21 @@ async def test_a_peer_that_never_hangs_up_does_not_hold_the_connection() -> None
         assert how_it_ended(raised.value) == End(1011, "", "server")
         assert anyio.current_time() - began < 10
         group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("size", [1 << 22, 1 << 25])
+async def test_a_peer_that_goes_while_a_large_frame_is_sent_is_a_closed_connection(
+    size: int,
+) -> None:
+    async def refuse(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async def talk(port: int) -> None:
+        async with open_connection(local(f"ws://127.0.0.1:{port}/", None), None) as connection:
+            for _ in range(3):
+                await send(connection, b"x" * size)
+
+    limits = {"max_size": 1 << 16, "close_timeout": 1}
+    async with serve_websocket(refuse, "127.0.0.1", 0, **limits) as server:  # type: ignore[arg-type]
+        with pytest.raises(ConnectionClosed):
+            await talk(next(iter(server.sockets)).getsockname()[1])

@@ -19,7 +19,7 @@ from pipeline.processor import Processor
 from pipeline.runtime.report import Report
 from pipeline.settings import convert
 from pipeline.testing import Collect, Given, VirtualTimeLoop, feed
-from processors.tools.dispatcher import ToolDispatcher
+from processors.tools.dispatcher import MOST_BYTES, ToolDispatcher
 
 LONGEST_WAIT = 30
 """Seconds after which a thread gives up waiting for what must come at once."""
@@ -236,6 +236,41 @@ async def test_an_exception_is_an_error(
 ) -> None:
     assert await answer(function, message="no forecast") == {"error": "LookupError: no forecast"}
     assert caplog.messages == [f"{function.__name__} failed: LookupError: no forecast"]
+
+
+def much(size: int) -> str:
+    return "x" * size
+
+
+async def much_async(size: int) -> str:
+    return "x" * size
+
+
+def fails_at_length() -> NoReturn:
+    raise ValueError("x" * 10_000_000)
+
+
+@pytest.mark.parametrize("function", [much, much_async])
+async def test_a_result_that_no_session_has_room_for_is_an_error(
+    function: Callable[..., Any],
+) -> None:
+    most = MOST_BYTES - 2  # with its quotation marks
+    calls = [call(function, "1", size=most), call(function, "2", size=most + 1)]
+    calls.append(call(function, "3", size=50_000_000))
+    results, _ = await run(dispatcher(much, much_async), Given(calls))
+    responses = {result.id: result.response for result in results}
+    assert len(responses["1"]["output"]) == most
+    for id, size in (("2", "1,048,577"), ("3", "50,000,002")):
+        assert responses[id] == {
+            "error": f"the result of {function.__name__} has {size} bytes as JSON, "
+            "and at most 1,048,576 can be sent"
+        }
+
+
+async def test_the_message_of_an_error_is_cut() -> None:
+    [result], _ = await run(dispatcher(fails_at_length), Given([call(fails_at_length)]))
+    assert result.response["error"].startswith("ValueError: xxx")
+    assert len(result.response["error"]) < 2100
 
 
 async def test_an_error_can_always_be_sent() -> None:

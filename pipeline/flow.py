@@ -45,8 +45,8 @@ class FlowSyntaxError(ValueError):
 
 
 def is_name(text: str) -> bool:
-    """Whether a processor may have this name in a configuration."""
-    return bool(_NAME.fullmatch(text)) and "." not in text
+    """Whether a processor may have this name; `leg.gate`, as `pipeline expand` has it, is one."""
+    return bool(_NAME.fullmatch(text))
 
 
 def parse_chain(text: str) -> list[Link]:

@@ -21,6 +21,7 @@ import msgspec
 
 from pipeline.processor import Duplex, Processor, Sink, Source, Transform
 from pipeline.settings import read_settings
+from pipeline.wording import UNITS
 
 Kind = Literal[
     "integer", "number", "boolean", "text", "file", "code", "choice", "list", "mapping", "group",
@@ -28,9 +29,6 @@ Kind = Literal[
 ]  # fmt: skip
 
 ROLES = (Source, Transform, Sink, Duplex)
-
-UNITS = {"ms": "ms", "s": "s", "hz": "Hz", "rate": "Hz", "db": "dB"}
-"""By the last word of a setting's name."""
 
 PLAIN: dict[Any, Kind] = {
     int: "integer", float: "number", bool: "boolean", str: "text", Path: "text"

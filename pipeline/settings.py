@@ -11,7 +11,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -20,6 +20,7 @@ import msgspec
 
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.ports import read_hints
+from pipeline.wording import advice, in_words, shown
 
 _BESIDE_CONFIG = {"relative_to": "config"}
 
@@ -144,8 +145,30 @@ def convert_value(annotation: Any, value: Any, name: str) -> tuple[Any, Problem 
             return None, Problem(path, "wrong-setting", text, hint)
         text = (message[0].lower() + message[1:]).replace("`", "")
         if isinstance(found, str | int | float | bool):
-            text = f"{text.partition(', got ')[0]}, got {shortened(repr(found))}"
-        return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {text}")
+            text = f"{text.partition(', got ')[0]}, got {shortened(shown(found))}"
+        hint = ""
+        if text.startswith("expected "):
+            last = next((key for key in reversed(path) if isinstance(key, str)), "")
+            hint = advice(last, found, partial(_fits, annotation, plain, path))
+        return None, Problem(path, "wrong-setting", f"{_dotted(path)}: {in_words(text)}", hint)
+
+
+def _fits(annotation: Any, value: Any, path: tuple[str | int, ...], other: Any) -> bool:
+    """Whether nothing would be wrong at a place within a value if there was another one."""
+    try:
+        msgspec.convert(_with(value, path[1:], other), annotation, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        where = str(error).partition(" - at `$")[2].rstrip("`")
+        return (path[0], *_path(where)) != path
+    return True
+
+
+def _with(value: Any, path: tuple[str | int, ...], other: Any) -> Any:
+    if not path:
+        return other
+    copied = value.copy()
+    copied[path[0]] = _with(value[path[0]], path[1:], other)
+    return copied
 
 
 def _decode_path(kind: type, value: Any) -> Any:

@@ -20,6 +20,9 @@ from pipeline.supervision import UNSUPERVISED, Supervision
 SUPERVISION = {name: read_hints(Supervision)[name] for name in Supervision.__struct_fields__}
 """The keys that say what is done when a processor fails, and what they may be."""
 
+MOST_LISTED = 15
+"""Settings that a finding names."""
+
 RESERVED = ("use", "inbox", *SUPERVISION)
 """Keys that are no settings of the processor."""
 
@@ -69,7 +72,8 @@ def build(
     settings = {key: value for key, value in known.items() if key not in RESERVED}
     arguments, wrong = convert(kind, settings, base, bases)
     unknown = {f'setting "{key}" is missing' for key in unreadable}
-    problems += _in_detail([p for p in wrong if p.message not in unknown], schema, settings)
+    wrong = [_short(p, values["use"]) for p in wrong if p.message not in unknown]
+    problems += _in_detail(wrong, schema, settings)
     processor: Processor | None = None
     if not problems and not unreadable:
         made = _make(kind, arguments)
@@ -79,6 +83,16 @@ def build(
             processor = made
     public = {s.name for s in schema.values() if _is_public(s)}
     return Built(processor, inbox, problems, public, supervision)
+
+
+def _short(problem: Problem, use: str) -> Problem:
+    """With a place to look at instead of a list that nobody reads, or of nothing."""
+    hint = problem.hint
+    if problem.code == "missing-setting" or (
+        problem.code == "unknown-setting" and hint.count(",") >= MOST_LISTED
+    ):
+        hint = f"`pipeline describe {use}` tells of its settings"
+    return problem._replace(hint=hint)
 
 
 def _supervision(values: Mapping[str, Any], problems: list[Problem]) -> Supervision:

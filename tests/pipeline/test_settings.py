@@ -85,9 +85,9 @@ def test_text_from_a_variable_becomes_what_the_setting_is() -> None:
     assert arguments == {"rate": 16_000, "out": "8"}
     assert type(arguments["out"]) is str
     [(_, _, message, _)] = problems(rate=FromVariable("fast"))
-    assert message == "rate: expected int, got 'fast'"
+    assert message == "rate: expected a whole number, got 'fast'"
     [(_, _, message, _)] = problems(rate="16000")
-    assert message == "rate: expected int, got '16000'"
+    assert message == "rate: expected a whole number, got '16000'"
 
 
 def test_absolute_paths_stay() -> None:
@@ -97,9 +97,9 @@ def test_absolute_paths_stay() -> None:
 def test_everything_wrong_is_found_at_once() -> None:
     assert problems(rat=1, gain="loud", mode="c", inner={"size": 0}) == [
         (("rat",), "unknown-setting", 'no setting "rat"', 'did you mean "rate"?'),
-        (("gain",), "wrong-setting", "gain: expected float, got 'loud'", ""),
+        (("gain",), "wrong-setting", "gain: expected a number, got 'loud'", ""),
         (("mode",), "wrong-setting", "mode: 'c' is none of its values", "there are: a, b"),
-        (("inner", "size"), "wrong-setting", "inner.size: expected int >= 1, got 0", ""),
+        (("inner", "size"), "wrong-setting", "inner.size: expected a whole number >= 1, got 0", ""),
         ((), "missing-setting", 'setting "rate" is missing', ""),
     ]
 

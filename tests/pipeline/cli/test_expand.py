@@ -197,7 +197,8 @@ def test_a_configuration_that_is_wrong() -> None:
         'did you mean "text_source"?\n'
         "      a: {use: txt_source}\n"
         "               ^\n"
-        'wrong.yaml:3:3: error[missing-setting] "b": setting "rate" is missing\n'
+        'wrong.yaml:3:3: error[missing-setting] "b": setting "rate" is missing; `pipeline describe '
+        "resampler` tells of its settings\n"
         "      b: {use: resampler}\n"
         "      ^\n"
     )

@@ -164,7 +164,8 @@ def test_a_fragment_is_checked_by_itself() -> None:
     assert found(LINE, file="parts/line.yaml") == []
     wrong = LINE.replace("rate: 16000", "rate: 1").replace("-> line\n", "-> lines\n")
     assert found(wrong, file="parts/line.yaml") == [
-        'parts/line.yaml:7:34: error[wrong-setting] "to_16k": rate: expected int >= 4000, got 1',
+        'parts/line.yaml:7:34: error[wrong-setting] "to_16k": rate: '
+        "expected a whole number >= 4000, got 1",
         'parts/line.yaml:12:25: error[unknown-node] no processor is named "lines"; did you mean '
         '"line"?',
     ]
@@ -186,7 +187,8 @@ def test_a_fragment_is_checked_by_itself() -> None:
         (
             "rate: fast",
             [
-                'talk.yaml:2:52: error[wrong-setting] "leg.to_line": rate: expected int, got '
+                'talk.yaml:2:52: error[wrong-setting] "leg.to_line": rate: '
+                "expected a whole number, got "
                 "'fast'",
             ],
         ),
@@ -216,7 +218,8 @@ def test_a_fragment_is_checked_by_itself() -> None:
             [
                 "parts/line.yaml:9:33: error[variable] the parameter rate is no text, and cannot "
                 "be put into one",
-                'talk.yaml:2:52: error[wrong-setting] "leg.to_line": rate: expected int, got array',
+                'talk.yaml:2:52: error[wrong-setting] "leg.to_line": rate: '
+                "expected a whole number, got a list",
             ],
         ),
     ],
@@ -244,7 +247,8 @@ def test_a_parameter_that_is_missing() -> None:
 def test_what_is_wrong_in_it_has_its_place(folder: Path) -> None:
     write(folder, {"parts/line.yaml": LINE.replace("rate: 16000", "rate: 1, rats: 2")})
     assert found(TALK) == [
-        'parts/line.yaml:7:34: error[wrong-setting] "leg.to_16k": rate: expected int >= 4000, '
+        'parts/line.yaml:7:34: error[wrong-setting] "leg.to_16k": rate: '
+        "expected a whole number >= 4000, "
         "got 1",
         'parts/line.yaml:7:37: error[unknown-setting] "leg.to_16k": no setting "rats"; did you '
         'mean "rate"?',

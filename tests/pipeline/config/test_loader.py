@@ -112,12 +112,14 @@ flow:
   - tone -> up -> void
 """
     assert errors(text, folder) == [
-        "x.yaml:2:40: error[wrong-setting] \"tone\": hertz: expected float, got 'loud'",
+        "x.yaml:2:40: error[wrong-setting] \"tone\": hertz: expected a number, got 'loud'",
         'x.yaml:2:46: error[unknown-setting] "tone": no setting "rat"; did you mean "rate"?',
         'x.yaml:3:40: error[wrong-setting] "high": too high; at most half the rate',
         'x.yaml:4:15: error[unknown-processor] no processor "reampler"; did you mean "resampler"?',
-        'x.yaml:5:41: error[wrong-setting] "gate": inbox.frames: expected int >= 1, got 0',
-        'x.yaml:6:3: error[missing-setting] "res": setting "rate" is missing',
+        'x.yaml:5:41: error[wrong-setting] "gate": inbox.frames: '
+        "expected a whole number >= 1, got 0",
+        'x.yaml:6:3: error[missing-setting] "res": setting "rate" is missing; `pipeline '
+        "describe resampler` tells of its settings",
         'x.yaml:7:9: error[missing-use] "none" needs `use:` with the name of a processor; write '
         "{use: resampler, ...}",
         'x.yaml:8:9: error[missing-use] "word" needs `use:` with the name of a processor; write '
@@ -362,7 +364,7 @@ class Reader(Sink):
     ]
     (folder / "table.yaml").write_text("a: 1\nb: x\n")
     assert found(text, folder) == [
-        f"{folder}/table.yaml:2:4: error[wrong-setting] b: expected int, got 'x'"
+        f"{folder}/table.yaml:2:4: error[wrong-setting] b: expected a whole number, got 'x'"
     ]
 
 
@@ -445,7 +447,7 @@ flow: [tone -> low -> void]
     assert found(text, folder) == [
         f"x.yaml:1:23: {key}",
         f"x.yaml:3:40: {key}",
-        'x.yaml:3:40: error[wrong-setting] "tone": hertz: expected float, got ***',
+        'x.yaml:3:40: error[wrong-setting] "tone": hertz: expected a number, got ***',
         'x.yaml:4:52: error[unknown-setting] "low": no setting "api_key"; there are: channels, '
         "quality, rate",
         'x.yaml:4:61: error[secret] "low": api_key is a secret that is written into the file; '

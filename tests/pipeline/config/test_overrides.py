@@ -100,7 +100,8 @@ def test_files_start_from_the_working_directory(
         ),
         (
             "typed.pause_ms=long",
-            '--set typed.pause_ms: error[wrong-setting] "typed": pause_ms: expected int, '
+            '--set typed.pause_ms: error[wrong-setting] "typed": pause_ms: '
+            "expected a whole number, "
             "got 'long'",
         ),
         (

@@ -35,7 +35,7 @@ def problems(kind: Any, value: Any) -> list[tuple[str, str, str]]:
             Filter,
             {"band": {"low": -1, "hihg": 2, "kind": "pas"}, "bnds": []},
             [
-                ("s.band.low", "s.band.low: expected int >= 0, got -1", ""),
+                ("s.band.low", "s.band.low: expected a whole number >= 0, got -1", ""),
                 ("s.band.hihg", 's.band: no setting "hihg"', 'did you mean "high"?'),
                 ("s.band.kind", "s.band.kind: 'pas' is none of its values", 'did you mean "pass"?'),
                 ("s.bnds", 's: no setting "bnds"', 'did you mean "bands"?'),
@@ -45,14 +45,14 @@ def problems(kind: Any, value: Any) -> list[tuple[str, str, str]]:
         (
             Filter,
             {"bands": [{"low": 1}, {"low": "x"}, {"low": "y"}]},
-            [("s.bands.1.low", "s.bands[1].low: expected int, got 'x'", "")],
+            [("s.bands.1.low", "s.bands[1].low: expected a whole number, got 'x'", "")],
         ),
         (
             dict[str, float] | None,
             {"a": 1, "b": "x", "c": "y"},
             [
-                ("s.b", "s.b: expected float, got 'x'", ""),
-                ("s.c", "s.c: expected float, got 'y'", ""),
+                ("s.b", "s.b: expected a number, got 'x'", ""),
+                ("s.c", "s.c: expected a number, got 'y'", ""),
             ],
         ),
         (
@@ -61,8 +61,8 @@ def problems(kind: Any, value: Any) -> list[tuple[str, str, str]]:
             [("s.b.hi", 's.b: no setting "hi"', 'did you mean "high"?')],
         ),
         (Annotated[dict[str, int], Meta(min_length=1)], {}, [("s", "s: ", "")]),
-        (int, "x", [("s", "s: expected int, got 'x'", "")]),
-        (Band, [1], [("s", "s: expected object, got array", "")]),
+        (int, "x", [("s", "s: expected a whole number, got 'x'", "")]),
+        (Band, [1], [("s", "s: expected names with values, got a list", "")]),
     ],
 )
 def test_each_is_found_at_its_key(

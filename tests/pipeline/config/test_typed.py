@@ -68,15 +68,16 @@ def test_without_variables_none_is_known(file: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", ":1:1: error[wrong-setting] expected object, got null"),
-        ("owner: 5", ":1:8: error[wrong-setting] owner: expected str, got 5"),
+        ("", ":1:1: error[wrong-setting] expected names with values, got nothing"),
+        ("owner: 5", ":1:8: error[wrong-setting] owner: expected text, got 5"),
         (
             "bicycles:\n  - spare: null",
             ":2:5: error[wrong-setting] bicycles[0]: object missing required field wheels",
         ),
         (
             "bicycles:\n  - wheels: [{}, {spokeCount: -1}]",
-            ":2:31: error[wrong-setting] bicycles[0].wheels[1].spokeCount: expected int >= 0, "
+            ":2:31: error[wrong-setting] bicycles[0].wheels[1].spokeCount: "
+            "expected a whole number >= 0, "
             "got -1",
         ),
         (

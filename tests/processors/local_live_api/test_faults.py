@@ -220,8 +220,8 @@ def test_a_file_of_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", ":1:1: error[wrong-setting] expected object"),
-        ("faults: {}", ":1:9: error[wrong-setting] faults: expected array"),
+        ("", ":1:1: error[wrong-setting] expected names with values"),
+        ("faults: {}", ":1:9: error[wrong-setting] faults: expected a list"),
         ("faults: [{do: cot}]", ":1:15: error[wrong-setting] faults[0].do: invalid value 'cot'"),
         ("faults:\n  - do: cut\n    at_s: soon", ":3:11: error[wrong-setting] faults[0].at_s"),
         ("faults: []\nseeds: 1", ":2:1: error[wrong-setting] object contains unknown field seeds"),

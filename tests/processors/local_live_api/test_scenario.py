@@ -112,8 +112,8 @@ def test_how_long_silence_lasts(expect: Any, silence_s: float | None) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "what"),
     [
-        ("", "1:1", "expected object, got null"),
-        ("turns: {}", "1:8", "turns: expected array, got object"),
+        ("", "1:1", "expected names with values, got nothing"),
+        ("turns: {}", "1:8", "turns: expected a list, got names with values"),
         ("turns: [{}]", "1:9", "turns[0]: object missing required field then"),
         (
             "turns:\n  - then: []\n    expects: text",
@@ -134,7 +134,11 @@ def test_how_long_silence_lasts(expect: Any, silence_s: float | None) -> None:
         ("turns: [{then: [], expect: {}}]", "1:28", "an expectation has one of"),
         ("turns:\n- then:\n  - say: a\n  - {}", "4:5", "turns[0].then[1]: a step has one of"),
         ("turns: [{then: [{say: a, wait_ms: 1}]}]", "1:17", "a step has one of transcript, say"),
-        ("turns: [{then: [{wait_ms: -1}]}]", "1:27", "wait_ms: expected int >= 0, got -1"),
+        (
+            "turns: [{then: [{wait_ms: -1}]}]",
+            "1:27",
+            "wait_ms: expected a whole number >= 0, got -1",
+        ),
         ("turns: [{then: [{call: {args: {}}}]}]", "1:24", "missing required field name"),
         (
             "turns: [{then: [{call: [{name: f, arg: {}}]}]}]",

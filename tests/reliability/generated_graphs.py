@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import anyio
@@ -199,11 +199,15 @@ class Generated:
         ]
         return "\n".join(["", *nodes, *map(" -> ".join, self.edges)])
 
-    def build(self) -> Graph:
+    def build(
+        self, more: Mapping[str, Processor] | None = None, more_flow: Sequence[str] = ()
+    ) -> Graph:
+        """more: processors besides, which the account leaves out, and the edges to them."""
         processors: dict[str, Processor] = {
             name: self.kinds[name](habits) for name, habits in self.habits.items()
         }
-        flow = [f"{source} -> {target}" for source, target in self.edges]
+        processors.update(more or {})
+        flow = [*(f"{source} -> {target}" for source, target in self.edges), *more_flow]
         failing = [name for name, each in self.supervision.items() if each.policy.do != "stop"]
         if failing:
             self.letters = processors["letters"] = Letters()

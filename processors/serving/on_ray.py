@@ -218,7 +218,8 @@ def deploy(
         name=NAME,
         # Besides its own conversations, those that it passes on, and those who wait.
         max_ongoing_requests=2 * each + limits.queue + PAGES,
-        # A replica that is not needed any more is told by nobody: it may finish what it has.
+        # A replica that is not needed any more is told by nobody: it may finish what it has. Behind
+        # HAProxy its connections are closed at once, and come back to it through other replicas.
         graceful_shutdown_timeout_s=limits.longest_s + limits.grace_s + FINISH_S + FAREWELL_S,
         ray_actor_options={"num_cpus": CORES},
         autoscaling_config={

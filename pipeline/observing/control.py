@@ -164,6 +164,7 @@ class Control:
             return
         try:
             async with listener:
+                logging.getLogger("pipeline").debug("`pipeline top` can see this run at %s", path)
                 await listener.serve(self._answer)
         finally:
             path.unlink(missing_ok=True)

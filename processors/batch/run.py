@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import anyio
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.text import Text
 from pipeline import ConfigError, Finding
 from pipeline.cli.findings import print_findings
 from pipeline.cli.stopping import STOPPED, obeying_signals
+from pipeline.cli.streams import outlet
 from processors.batch.display import Display
 from processors.batch.job import Job
 from processors.batch.outcome import Outcome
@@ -51,7 +53,11 @@ class Options:
 
 def run_batch(config: str, options: Options) -> int:
     """Run a configuration for every file; the exit status."""
-    console = Console(stderr=True, highlight=False)
+    with outlet(sys.stderr) as words:
+        return _run_batch(config, options, Console(file=cast(TextIO, words), highlight=False))
+
+
+def _run_batch(config: str, options: Options, console: Console) -> int:
     results = Results(options.results or options.folder / "results.jsonl")
     try:
         files = find_files(options.inputs)
@@ -73,18 +79,26 @@ def run_batch(config: str, options: Options) -> int:
     try:
         wanted = {job.file for job in jobs}
         results.keep(outcome for outcome in before if outcome.file not in wanted)
+    except OSError as error:
+        return _refuse([_unwritten(error, results)], console)
+    try:
         stopped_by = _run(jobs, plan, options, results, console)
         if options.table is not None:
             write_table(options.table, _of_batch(plan, results))
     except ConfigError as error:
         return _refuse(error.findings, console)
     except OSError as error:
-        message = f"cannot write {error.filename or results.path}: {error.strerror}"
-        return _refuse([Finding("results", message)], console)
+        _refuse([_unwritten(error, results)], console)
+        return FAILED
     if stopped_by is not None:
         return STOPPED + stopped_by
     failed = any(outcome.status == "failed" for outcome in _of_batch(plan, results))
     return FAILED if failed else DONE
+
+
+def _unwritten(error: OSError, results: Results) -> Finding:
+    message = f"cannot write {error.filename or results.path}: {error.strerror}"
+    return Finding("results", message, hint="what is done is kept, and not done again")
 
 
 def _of_batch(plan: Plan, results: Results) -> list[Outcome]:
@@ -137,8 +151,14 @@ async def _execute(
         display.note("finishing the files under way; once more to stop at once")
 
     obeying = obeying_signals(finish, schedule.cancel, drain_seconds=math.inf, stop_seconds=CLOSE_S)
+    failures: list[OSError] = []
     with display.shown(), obeying as stopped_by:
-        await schedule.run()
+        try:
+            await schedule.run()
+        except* OSError as group:  # of the results
+            failures += [error for error in group.exceptions if isinstance(error, OSError)]
+    if failures:
+        raise failures[0]
     return stopped_by[-1] if stopped_by else None
 
 

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from batch_bench import CODED, HELLO, TALK, config, write
 from click.testing import CliRunner
 
 from processors.batch.command import batch
+from processors.batch.outcome import Outcome
+from processors.batch.results import Results
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +134,42 @@ def test_the_first_signal_finishes_and_the_second_stops(folder: Path) -> None:
     finish(process)
     assert process.returncode == 130
     assert results() == {}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_results_that_find_no_room_are_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(folder)
+    write(folder, a="Hello!")
+
+    @contextmanager
+    def appending(self: Results) -> Iterator[Callable[[Outcome], None]]:
+        with open("/dev/full", "ab", buffering=0) as full:
+
+            def append(outcome: Outcome) -> None:
+                full.write(b"x")
+
+            yield append
+
+    monkeypatch.setattr(Results, "appending", appending)
+    result = CliRunner().invoke(batch, ["talk.yaml", "a.txt"])
+    assert result.exit_code == 1
+    assert "No space left on device; what is done is kept, and not done again" in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell as of POSIX")
+def test_a_reader_that_goes_away_does_not_end_a_batch(folder: Path) -> None:
+    config(folder)
+    write(folder, a="Hello!", b="Hello!")
+    command = (
+        f"{sys.executable} -m pipeline batch talk.yaml a.txt b.txt --workers 1 2>&1 | head -n 1"
+    )
+    shell = ["bash", "-c", f"set -o pipefail; {command}"]
+    assert subprocess.run(shell, capture_output=True, timeout=60).returncode == 0
+    assert {row["status"] for row in results().values()} == {"done"}
+    assert len(results()) == 2
 
 
 BLOCKED = """

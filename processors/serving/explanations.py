@@ -15,7 +15,8 @@ Remedy: use `microphone`, `speaker`, `camera` or a `text_source` with `path: "-"
 client's own are put; or say which node stands for which: --bind question=microphone.
 """,
     "token": """\
-A server that other machines can reach has to ask its clients for a token, and has none.
+A server that other machines can reach has to ask its clients for a token, and has none; or, as a
+warning, one that is so short that it can be guessed.
 
 Example:
 

@@ -28,6 +28,8 @@ from processors.serving.visitors import visitors
 
 DONE, WRONG_INPUT = 0, 2
 BACKLOG = 512
+GOOD_TOKEN = 16
+"""Characters; of fewer one is warned where others can try."""
 STUCK_MS = 30_000
 """A connection of which nothing gets through for so long is given up by the system."""
 FAREWELL_S = 3
@@ -206,6 +208,13 @@ def _check_reach(host: str, token: str) -> Iterator[Finding]:
         hint = "set PIPELINE_SERVE_TOKEN, or give --token"
         yield Finding(
             "token", f"--host {host} can be reached by others: it needs a token", hint=hint
+        )
+    elif host not in LOOPBACK and len(token) < GOOD_TOKEN:
+        yield Finding(
+            "token",
+            f"--host {host} can be reached by others, and {len(token)} characters can be guessed",
+            hint=f"take {GOOD_TOKEN} random ones or more, such as `openssl rand -hex 16` makes",
+            severity="warning",
         )
 
 

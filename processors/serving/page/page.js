@@ -45,6 +45,7 @@ let verb = VERBS.first;
 let hint = $("hint").textContent;
 const who = { playing: false, speaking: false };
 let utterances = new Map();
+let unsent = []; // lines that the server has not confirmed
 
 // A token may come as #token=...: what is behind # is not sent to any server.
 const fragment = new URLSearchParams(location.hash.slice(1));
@@ -75,6 +76,7 @@ function begin(microphone = true) {
   isTyped = !microphone;
   $("log").replaceChildren();
   utterances = new Map();
+  unsent = [];
   sessionStorage.setItem("token", $("token").value);
   conversation = new Conversation({
     url: address.href,
@@ -85,6 +87,7 @@ function begin(microphone = true) {
   const on = (type, act) => conversation.addEventListener(type, ({ detail }) => act(detail));
   on("state", showState);
   on("transcript", showTranscript);
+  on("typed", () => unsent.shift()?.remove());
   on("level", showLevel);
   on("latency", showLatency);
   who.playing = who.speaking = false;
@@ -232,7 +235,10 @@ $("without").addEventListener("click", () => {
 $("typing").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("line").value.trim();
-  if (text) conversation.type(text);
+  if (text) {
+    unsent.push(append("user draft unsent", text));
+    conversation.type(text);
+  }
   $("line").value = "";
 });
 

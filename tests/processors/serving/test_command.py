@@ -128,6 +128,14 @@ def test_what_others_can_reach_needs_a_token(config: Path) -> None:
     )
 
 
+def test_a_token_that_can_be_guessed_is_advised_against(config: Path) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        arguments = [str(config), *BIND, "--host", "0.0.0.0", "--port", port, "--token", "secret"]
+        said = refused(*arguments)
+    assert "warning[token] --host 0.0.0.0 can be reached by others, and 6 characters" in said
+
+
 def test_all_that_is_wrong_is_said(config: Path) -> None:
     said = refused(str(config), "--host", "0.0.0.0")
     assert "no node of it listens to a device" in said

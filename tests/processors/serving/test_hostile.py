@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from processors.serving.protocol import SUBPROTOCOL, Start, encode
+from processors.serving.protocol import SUBPROTOCOL, Start, Text, encode
 
 PROTOCOLS: Any = [SUBPROTOCOL]
 
@@ -384,3 +385,27 @@ async def test_tokens_and_secrets_are_not_in_the_log(
     ours = [r.getMessage() for r in caplog.records if not r.name.startswith("websockets")]
     assert any(talk.client.welcome.session in line for line in ours)
     assert not any(token in line or secret in line for line in ours)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # in real time, which the system counts
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such limit")
+async def test_who_never_reads_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processors.serving.server.STUCK_MS", 1500)
+    async with served(tmp_path) as server:
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            port = int(server.http.rpartition(":")[2])
+            await anyio.to_thread.run_sync(deaf.connect, ("127.0.0.1", port))
+            deaf.sendall(_handshake())
+            for text in (encode(Start()), encode(Text("Count to 70."))):
+                head = bytes([0x81, 0x80 | len(text), 0, 0, 0, 0])  # masked with zeros
+                await anyio.sleep(0.5)
+                deaf.sendall(head + text)
+            with anyio.fail_after(5):
+                while not server.lobby.open:  # noqa: ASYNC110
+                    await anyio.sleep(0.05)
+            with anyio.fail_after(15):
+                while server.connections:  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+        await works(server)

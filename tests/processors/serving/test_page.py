@@ -233,7 +233,7 @@ async def test_a_network_that_swallows_everything_loses_no_words(tmp_path: Path)
         assert "What you say meanwhile is kept." in await shown(page, "#notice")
         while await visit.now() - cut < 9000:  # noqa: ASYNC110 - until all has been said
             await anyio.sleep(0.1)
-        assert await visit.lines() == []
+        assert await visit.lines() == [["user draft unsent", "My name is Ada."]]
         visit.between.mend()
         mended = await visit.now()
         await page.until("document.body.dataset.state === 'open'")
@@ -306,7 +306,8 @@ async def test_texts_can_be_read_on_their_backgrounds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "dark"), [(390, 844, False), (1280, 800, True), (320, 568, False)]
+    ("width", "height", "dark"),
+    [(390, 844, False), (1280, 800, True), (320, 568, False), (844, 390, True)],
 )
 async def test_it_fits_the_screen_and_all_can_be_found_by_name(
     tmp_path: Path, width: int, height: int, dark: bool
@@ -327,6 +328,8 @@ async def test_it_fits_the_screen_and_all_can_be_found_by_name(
         )
         assert outside == []
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        share = await page.evaluate("document.querySelector('#log').clientHeight / innerHeight")
+        assert share > 0.25  # of the screen is for the conversation, with the camera on
         background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (background == "rgb(20, 23, 27)") is dark
         nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]

@@ -19,7 +19,7 @@ from processors.observability.session_page import SessionPage
 
 CLOSE_S = 30.0
 """How long the export of what is left may take when the server ends."""
-PAGE = re.compile(r"[0-9a-f]{12}(-\d+)?\.html")
+PAGE = re.compile(r"([0-9a-f]+-)?[0-9a-f]{12}(-\d+)?\.html")
 """What a page is called: by its session."""
 
 

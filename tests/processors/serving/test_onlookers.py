@@ -20,7 +20,7 @@ from pipeline.cli.main import main
 from pipeline.observing.control import runtime_folder
 from processors.serving.application import Application
 from processors.serving.binding import Offer
-from processors.serving.onlookers import Watching
+from processors.serving.onlookers import Watching, _prune
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +78,16 @@ async def test_the_oldest_pages_go_and_nothing_else(tmp_path: Path) -> None:
             names.append(await converse(server.url, f"Number {number}."))
             os.utime(pages / f"{names[-1]}.html", (number + 1, number + 1))
     assert {path.name for path in pages.iterdir()} == {"notes.html", f"{names[1]}.html"}
+
+
+def test_pages_of_a_cluster_go_like_others(tmp_path: Path) -> None:
+    names = ["0a1b2c3d-0123456789ab.html", "0123456789ab.html", "0123456789ab-2.html"]
+    for number, name in enumerate([*names, "index.html", "0123456789.html"]):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (number, number))
+    _prune(tmp_path, 1)
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {names[-1], "index.html", "0123456789.html"}
 
 
 async def test_no_page_is_written_over_another(

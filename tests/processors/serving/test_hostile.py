@@ -10,11 +10,11 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio.abc import SocketStream
+from anyio.abc import SocketStream, TaskStatus
 from serving_bench import Served, served, silence, talking
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 from processors.serving.protocol import SUBPROTOCOL, Start, Text, encode
 
@@ -111,23 +111,22 @@ async def test_who_has_asked_once_is_not_waited_for_either(tmp_path: Path) -> No
 async def test_a_thousand_that_never_ask_keep_nobody_out(tmp_path: Path) -> None:
     async with served(tmp_path) as server, anyio.create_task_group() as group:
         for _ in range(1000):
-            group.start_soon(_sit, server)
-            await anyio.lowlevel.checkpoint()
+            await group.start(_sit, server)
         await works(server)
         assert len(server.connections) < 300
         group.cancel_scope.cancel()
 
 
-async def _sit(server: Served) -> None:
+async def _sit(server: Served, *, task_status: TaskStatus[None]) -> None:
     async with wire(server) as stream:
+        task_status.started()
         await until_closed(stream)
 
 
 async def test_a_thousand_that_never_say_hello_keep_nobody_out(tmp_path: Path) -> None:
     async with served(tmp_path) as server, anyio.create_task_group() as group:
         for _ in range(1000):
-            group.start_soon(_say_nothing, server)
-            await anyio.lowlevel.checkpoint()
+            await group.start(_say_nothing, server)
         await works(server)
         assert len(server.connections) < 300
         await anyio.sleep(30)
@@ -135,13 +134,12 @@ async def test_a_thousand_that_never_say_hello_keep_nobody_out(tmp_path: Path) -
         group.cancel_scope.cancel()
 
 
-async def _say_nothing(server: Served) -> None:
-    try:
+async def _say_nothing(server: Served, *, task_status: TaskStatus[None]) -> None:
+    with suppress(ConnectionClosed):
         async with websocket(server) as socket:
+            task_status.started()
             await socket.recv()
             await socket.recv()
-    except (ConnectionClosed, InvalidStatus, OSError, EOFError):
-        pass
 
 
 @asynccontextmanager

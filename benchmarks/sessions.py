@@ -313,7 +313,7 @@ def measure(rounds: Rounds, section: Section) -> None:
     crowd = {name: found[name] for name in (OURS, BARE)}
     crowd = given(crowd, sessions=CROWD, seconds=seconds)
     add(rounds, section, crowd, {"cpu a frame": "crowded"})
-    memories = given(subjects("memory", "", "memory"), sessions=rounds.size(100, 20))
+    memories = given(subjects("memory", "", "memory"), sessions=100)
     add(rounds, section, memories, {"memory": "memory"})
     search(rounds, section, found)
     crowds = {}

@@ -28,6 +28,7 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 
 ENTRY = re.compile(r"^- \[[^\]]*\]\(([^)]+)\.md\)", re.MULTILINE)
+SETTINGS = re.compile(r"<!-- settings -->.*<!-- end of settings -->\n", re.DOTALL)
 OUTSIDE = re.compile(r"\]\((?:\.\./)+((?!docs/)[^)#]+)(#[^)]*)?\)")
 
 
@@ -90,6 +91,11 @@ def adapt(app: Sphinx, name: str, source: list[str]) -> None:
     if not name.startswith(SHOWN):
         up = "../" * name.count("/")
         source[0] = OUTSIDE.sub(lambda m: f"]({up}{page_of(m[1])}.md{m[2] or ''})", source[0])
+    if name == "configuration":  # the site has a page for each of them
+        source[0] = SETTINGS.sub(
+            "Each has [a page](reference/processors.md) of its own, with all its settings.\n",
+            source[0],
+        )
     if name == "index":
         source[0] += f"\n{contents(source[0])}"
 

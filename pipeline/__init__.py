@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SettingError,
         did_you_mean,
     )
+    from pipeline.files import no_file
     from pipeline.frames import (
         SECOND,
         AudioFrame,
@@ -144,6 +145,7 @@ __all__ = [
     "draw_graph",
     "load",
     "load_code",
+    "no_file",
     "read_yaml",
     "run",
     "waker",
@@ -153,6 +155,7 @@ __all__ = [
 
 _HOMES = (
     "pipeline.errors",
+    "pipeline.files",
     "pipeline.frames",
     "pipeline.wakeup",
     "pipeline.supervision",

@@ -111,6 +111,10 @@ def draft(chains: Sequence[str]) -> Draft:
     Raises ConfigError where a processor is not known, or the graph cannot be.
     """
     plan = _read(chains)
+    if not plan.wires:
+        message = f"{' and '.join(plan.uses)} alone is no graph"
+        hint = "a chain has more: text_source/live_api/transcription_sink"
+        raise ConfigError([Finding("flow-syntax", message, hint=hint)])
     open_nodes = [name for name, values in plan.settings.items() if values is None]
     if not open_nodes:
         _adapt(plan)

@@ -42,6 +42,8 @@ def find_processor(use: str, base: Path) -> type[Processor]:
         found = load_code(f"{base / where}:{name}" if where.endswith(".py") else use)
     elif use in installed():
         found = load_installed(installed()[use].value)
+    elif use.endswith(".py"):
+        raise SettingError(f"{use} is a file, not a class", hint=f"name one in it: {use}:Class")
     else:
         hint = did_you_mean(use, installed()) or "is the package installed?"
         raise SettingError(f'no processor "{use}"', hint=hint)

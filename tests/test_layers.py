@@ -19,7 +19,7 @@ LAYERS = [
         "pipeline.wording",
         "pipeline.explanations.explanation",
     },
-    {"pipeline.supervision"},
+    {"pipeline.supervision", "pipeline.files"},
     {"pipeline.flow"},
     {"pipeline.explanations.text", "pipeline.explanations.graph"},
     {"pipeline.ports", "pipeline.inbox"},

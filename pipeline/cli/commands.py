@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,13 +17,45 @@ if TYPE_CHECKING:
 GROUP = "pipeline.commands"
 """The entry point group: a name and a `click.Command`."""
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What keeps output from being written that is nobody's mistake."""
+INSTEAD = {"help": "pipeline --help", "version": "pipeline --version"}
+CONFIGURATIONS = (".yaml", ".yml", ".md")
+
 
 class Commands(click.Group):
     """A group that finds further commands by entry point, and imports them only when needed."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        """As any command; what cannot be written is said, instead of raised."""
         occupy_standard_streams()
-        return super().main(*args, **kwargs)
+        if sys.stdout is None:  # it was closed: nobody wants to see anything
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lasts
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.filename is not None or error.errno not in FULL:
+                raise
+            click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+            sys.exit(1)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            self._suggest(ctx, *args)
+            raise
+
+    def _suggest(self, ctx: click.Context, word: str, *more: str) -> None:
+        """What was meant by a word that is no command, if that is plain."""
+        if word in INSTEAD:
+            ctx.fail(f"there is no command {word}; write {INSTEAD[word]}")
+        if word.lower().endswith(CONFIGURATIONS):
+            command = more[0] if more and more[0] in self.list_commands(ctx) else "run"
+            ctx.fail(f"the command comes first: pipeline {command} {word}")
+        return None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_found()})

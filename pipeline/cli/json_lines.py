@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -41,6 +42,8 @@ class JsonLines(View):
         self._run: Run | None = None
         self._at = 0.0
         self._left_out = 0
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, whatever the terminal is
         self._out = Outlet(sys.stdout, gone=self._gone)
         self._turns = 0
         self._usage: dict[str, Usage] = {}

@@ -74,7 +74,7 @@ def _heading(picture: Picture) -> Text:
 def how_far(progress: float, left: float | None) -> str:
     """`25%, 3:15 left`. What has come in takes time to be answered: its end is not that of all."""
     if progress >= 1:
-        return "input at its end"
+        return "input ended"
     whole = f"{math.floor(progress * 100)}%"
     return whole if left is None else f"{whole}, {clock(left)} left"
 

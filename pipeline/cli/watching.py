@@ -159,8 +159,9 @@ async def _tap(lines: _Lines, patterns: Sequence[str]) -> int:
     await lines.ask(Ask(tap=list(patterns)))
     async for line in lines:
         try:
-            sys.stdout.write(line.decode() + "\n")
-            sys.stdout.flush()
+            out = sys.stdout.buffer
+            out.write(line + b"\n")
+            out.flush()
         except BrokenPipeError:  # `| head`
             sys.stderr.close()
             return 0

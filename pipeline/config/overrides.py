@@ -62,7 +62,10 @@ def read_override(text: str, variables: Mapping[str, str]) -> Override:
     path = path.strip()
     if not separator or not all(path.split(".")):
         place = _place(path.split()[0] if path.split() else "")
-        raise ConfigError([Finding("override", "there is no NODE.SETTING=VALUE", place, FORM)])
+        message = 'there is no "=" with a value behind it'
+        if separator:
+            message = 'there is no NODE.SETTING before the "="'
+        raise ConfigError([Finding("override", message, place, FORM)])
     source: str | yaml.Node = value
     if value[:1] not in ("[", "{", '"', "'"):
         mark: Any = yaml.Mark("", 0, 0, 0, "", 0)

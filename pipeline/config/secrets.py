@@ -35,7 +35,10 @@ ABOUT = {
 }  # fmt: skip
 """Last words of such names that only say something about a secret, such as where it is."""
 
-_NAMES_WITHIN = {"key", "apikey", "token", "accesstoken", "password", "secret", "clientsecret"}
+_NAMES_WITHIN = {
+    "key", "apikey", "xapikey", "xgoogapikey", "token", "accesstoken", "authorization", "password",
+    "secret", "clientsecret",
+}  # fmt: skip
 """Within a setting keys may be anybody's words, such as names of functions: fewer count there."""
 
 LONG = 8
@@ -83,7 +86,9 @@ def by_name(settings: Mapping[str, Any], public: Container[str]) -> Iterator[tup
 
 def _within(values: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     for name, value in values.items():
-        if name.replace("_", "").lower() in _NAMES_WITHIN and _is_written_out(value):
+        if name.replace("_", "").replace("-", "").lower() in _NAMES_WITHIN and _is_written_out(
+            value
+        ):
             yield (name,), value
         elif isinstance(value, dict):
             yield from (((name, *path), text) for path, text in _within(value))

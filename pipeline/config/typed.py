@@ -9,6 +9,7 @@ from typing import TypeVar
 from pipeline.config.document import Document
 from pipeline.config.problems import UNKNOWN, fields, within_mapping
 from pipeline.errors import ConfigError, Finding, Place, did_you_mean
+from pipeline.files import nearest_file
 from pipeline.settings import convert_value
 
 T = TypeVar("T")
@@ -55,6 +56,9 @@ def read_text(path: str | Path) -> str:
         before = data[: error.start].decode("utf-8")
         column = len(before) - before.rfind("\n")
         place = Place(str(path), before.count("\n") + 1, column)
+    except IsADirectoryError:
+        message, hint = f"{path} is a folder", "name a file in it"
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
+        hint = nearest_file(path) if isinstance(error, FileNotFoundError) else ""
     raise ConfigError([Finding("unreadable", message, place, hint)])

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from msgspec import Meta
 
-from pipeline import AudioFormat, AudioFrame, InputPath, SettingError, Source
+from pipeline import AudioFormat, AudioFrame, InputPath, SettingError, Source, no_file
 from processors.audio.codecs import Encoding
 from processors.audio.pcm import Samples, from_float
 from processors.audio.sources.pace import Pace
@@ -139,7 +139,7 @@ class AudioSource(Source):
         import soundfile
 
         if not self.path.is_file():
-            raise SettingError(f"there is no file {self.path}", setting="path")
+            raise no_file(self.path, "path")
         try:
             with soundfile.SoundFile(str(self.path), **self._raw) as file:
                 rate, channels = file.samplerate, file.channels

@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 from msgspec import Meta
 
-from pipeline import SECOND, ImageFrame, InputPath, SettingError, Source
+from pipeline import SECOND, ImageFrame, InputPath, SettingError, Source, no_file
 from processors.image.grabber import INSTALL, Grabber, Limits
 
 LISTED = Path("/sys/class/video4linux")
@@ -58,7 +58,7 @@ class Camera(Source):
             )
         if self.path is not None:
             if not Path(self.path).is_file():
-                raise SettingError(f"there is no file {self.path}", setting="path")
+                raise no_file(self.path, "path")
         elif (cameras := list_cameras()) is not None and self.number not in cameras:
             listed = ", ".join(f'{number} "{name}"' for number, name in cameras.items())
             raise SettingError(

@@ -12,7 +12,7 @@ import anyio
 from anyio import to_thread
 from msgspec import Meta
 
-from pipeline import InputPath, SettingError, Source, TextFrame
+from pipeline import InputPath, SettingError, Source, TextFrame, no_file
 from processors.threads import Followed, follow
 
 
@@ -47,7 +47,7 @@ class TextSource(Source):
 
     def check(self) -> None:
         if self.path is not None and not self._is_stdin and not Path(self.path).is_file():
-            raise SettingError(f"there is no file {self.path}", setting="path")
+            raise no_file(self.path, "path")
 
     async def lifespan(self) -> AsyncIterator[None]:
         if not self._is_stdin:

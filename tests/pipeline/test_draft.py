@@ -277,3 +277,12 @@ def test_without_a_resampler_none_is_added(monkeypatch: pytest.MonkeyPatch) -> N
     found = {n: entry for n, entry in registry.installed().items() if n != "resampler"}
     monkeypatch.setattr("pipeline.draft.installed", lambda: found)
     assert draft(["audio_source/live_api"]).notes == ()
+
+
+def test_one_processor_is_no_chain() -> None:
+    with pytest.raises(ConfigError) as caught:
+        draft(["text_source"])
+    assert str(caught.value) == (
+        "error[flow-syntax] text_source alone is no graph; a chain has more: "
+        "text_source/live_api/transcription_sink"
+    )

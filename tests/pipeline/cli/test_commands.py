@@ -1,8 +1,12 @@
 """Commands from other packages, by entry point."""
 
+import os
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 import pytest
@@ -112,3 +116,57 @@ def test_the_simulation_is_such_a_command(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 0
     assert "--scenario" in result.output
     assert "simulate" in CliRunner().invoke(main, ["--help"]).output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("talk.yaml",), "the command comes first: pipeline run talk.yaml"),
+        (("talk.yml", "check"), "the command comes first: pipeline check talk.yml"),
+        (("README.md", "--view"), "the command comes first: pipeline run README.md"),
+        (("help",), "there is no command help; write pipeline --help"),
+        (("version",), "there is no command version; write pipeline --version"),
+        (("runn",), "No such command 'runn'. Did you mean 'run'?"),
+    ],
+)
+def test_what_was_meant_by_a_word_that_is_no_command(words: tuple[str, ...], message: str) -> None:
+    status, output = run(main, *words)
+    assert status == 2
+    assert output.splitlines()[-1] == f"Error: {message}"
+
+
+def execute(*words: str, **streams: Any) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "pipeline", *words]
+    return subprocess.run(command, text=True, check=False, **streams)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="wants a device that is always full")
+def test_output_that_cannot_be_written_is_said() -> None:
+    with open("/dev/full", "w") as full:
+        result = execute("explain", "cycle", stdout=full, stderr=subprocess.PIPE)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: the output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a file descriptor")
+def test_output_that_is_closed_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("processors:\nflow:\n")
+    result = execute(
+        "check", str(tmp_path / "x.yaml"), stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1)
+    )
+    assert (result.returncode, result.stderr) == (2, "1 configuration, 2 errors\n")
+
+
+def test_events_are_utf_8_whatever_the_terminal_is(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        'processors:\n  typed: {use: text_source, lines: ["\u00fcber"]}\n'
+        "  words: {use: transcription_sink, path: x.txt}\n"
+        "  gemini: {use: live_api, modality: text}\nflow: [typed -> gemini -> words]\n",
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "pipeline", "run", "x.yaml", "--view", "json"]
+    result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=True)
+    assert '"text":"\u00fcber"' in result.stdout.decode("utf-8")

@@ -207,6 +207,11 @@ def test_describe_as_json() -> None:
             "./own.py:Shoot",
             'error[unknown-processor] there is no "Shoot" in own.py; did you mean "Shout"?',
         ),
+        (
+            "./own.py",
+            "error[unknown-processor] ./own.py is a file, not a class; name one in it: "
+            "./own.py:Class",
+        ),
         ("./gone.py:Shout", "error[unknown-processor] there is no file gone.py"),
         ("gone.module:Shout", 'error[unknown-processor] there is no module "gone.module"'),
         (

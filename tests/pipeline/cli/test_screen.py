@@ -50,7 +50,7 @@ def test_a_source_that_knows_how_far_it_is_says_so() -> None:
     rows = [shown(Picture("x", Sample(9, (node,)), [], []))[1] for node in (source, over, begun)]
     assert rows == [
         "question     50.0/s  ██████████ 99%, 0:12 left",
-        "question     50.0/s  ██████████ input at its end",
+        "question     50.0/s  ██████████ input ended",
         "question     50.0/s  ░░░░░░░░░░ 0%",
     ]
 

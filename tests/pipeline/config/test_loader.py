@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there(folder: Path) -> None:
     assert str(caught.value) == (
         f"error[unreadable] cannot read {folder / 'no.yaml'}: No such file or directory"
     )
-    with pytest.raises(ConfigError, match="Is a directory"):
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
         load(folder)
 
 
@@ -332,7 +332,7 @@ def test_what_a_check_finds_stands_at_the_setting_it_names(folder: Path) -> None
     (folder / "gone.wav").mkdir()
     text = SETTINGS.replace("inbox: {ms: 5}", "").replace("channels: 3", "channels: 1")
     assert found(text, folder) == [
-        f'x.yaml:2:33: error[environment] "in": there is no file {folder}/gone.wav',
+        f'x.yaml:2:33: error[environment] "in": {folder}/gone.wav is a folder; name a file in it',
         'x.yaml:13:51: error[environment] "gemini": no voice is called "Kora"; did you mean '
         '"Kore"?',
     ]

@@ -116,13 +116,13 @@ def test_files_start_from_the_working_directory(
         ),
         (
             "typed.lines",
-            "--set typed.lines: error[override] there is no NODE.SETTING=VALUE; "
-            "write --set NODE.SETTING=VALUE",
+            '--set typed.lines: error[override] there is no "=" with a value behind it; write '
+            "--set NODE.SETTING=VALUE",
         ),
         (
             "typed..lines=3",
-            "--set typed..lines: error[override] there is no NODE.SETTING=VALUE; "
-            "write --set NODE.SETTING=VALUE",
+            '--set typed..lines: error[override] there is no NODE.SETTING before the "="; write '
+            "--set NODE.SETTING=VALUE",
         ),
         (
             "typed.lines.2=x",

@@ -52,10 +52,13 @@ def test_settings_that_are_called_like_secrets() -> None:
         "key": "key.pem",
         "setup": {"labels": {"apiKey": "def", "name": "x"}, "list": [{"key": "y"}]},
         "background": {"get_token": "when_idle"},
+        "headers": {"Authorization": "Bearer abc", "X-Api-Key": "ghi", "Accept": "audio/wav"},
     }
     assert list(by_name(settings, {"key"})) == [
         (("api_key",), "abc"),
         (("setup", "labels", "apiKey"), "def"),
+        (("headers", "Authorization"), "Bearer abc"),
+        (("headers", "X-Api-Key"), "ghi"),
     ]
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from pipeline import ConfigError, Place
 from pipeline.config import read_yaml
+from pipeline.config.typed import read_text
 
 
 class Wheel(Struct, forbid_unknown_fields=True, rename="camel"):
@@ -125,3 +126,16 @@ def test_files_that_cannot_be_read(file: Path) -> None:
     file.write_bytes(b"owner: \xff")
     with pytest.raises(ConfigError, match="this is not UTF-8 text; save the file as UTF-8"):
         read_yaml(file, Shed)
+
+
+def test_a_folder_and_a_file_with_another_name(tmp_path: Path) -> None:
+    (tmp_path / "talk.yaml").touch()
+    with pytest.raises(ConfigError) as caught:
+        read_text(tmp_path)
+    assert str(caught.value) == f"error[unreadable] {tmp_path} is a folder; name a file in it"
+    with pytest.raises(ConfigError) as caught:
+        read_text(tmp_path / "tlak.yaml")
+    assert str(caught.value) == (
+        f"error[unreadable] cannot read {tmp_path}/tlak.yaml: No such file or directory; did you "
+        f'mean "{tmp_path}/talk.yaml"?'
+    )

@@ -157,7 +157,7 @@ def test_it_says_what_it_gives(tmp_path: Path) -> None:
     ("name", "message"),
     [
         ("none.wav", "there is no file {}"),
-        ("folder.wav", "there is no file {}"),
+        ("folder.wav", "{} is a folder"),
         ("text.wav", "cannot read {} as sound: Format not recognised"),
         ("empty.wav", "cannot read {} as sound: Format not recognised"),
         ("samples.raw", "cannot read {} as sound: raw samples do not say their rate"),

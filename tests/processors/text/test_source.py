@@ -161,17 +161,22 @@ def test_it_takes_lines_or_a_file(settings: Any) -> None:
         TextSource(**settings)
 
 
-@pytest.mark.parametrize("name", ["none.txt", "folder"])
-def test_a_missing_file_is_found_before_anything_runs(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"), [("none.txt", "there is no file {}"), ("folder", "{} is a folder")]
+)
+def test_a_missing_file_is_found_before_anything_runs(
+    tmp_path: Path, name: str, message: str
+) -> None:
     (tmp_path / "folder").mkdir()
     path = tmp_path / name
     source = TextSource(path=str(path))
-    with pytest.raises(SettingError, match="there is no file") as caught:
+    with pytest.raises(SettingError) as caught:
         source.check()
+    assert str(caught.value) == message.format(path)
     assert caught.value.setting == "path"
     (finding,) = Graph({"text": source, "out": Collect()}, ["text -> out"]).check()
     assert finding.code == "environment"
-    assert finding.message == f'"text": there is no file {path}'
+    assert finding.message == f'"text": {message.format(path)}'
 
 
 @pytest.mark.parametrize("source", [TextSource(lines=["a"]), TextSource(path="-")])

@@ -9,6 +9,8 @@ from pipeline.errors import SettingError
 
 MOST = 1000
 """Names in a folder that are looked at."""
+LEAST = 0.6
+"""What two names must have in common without their suffixes."""
 
 
 def no_file(path: str | Path, setting: str) -> SettingError:
@@ -25,5 +27,11 @@ def nearest_file(path: str | Path) -> str:
         names = [entry.name for entry, _ in zip(path.parent.iterdir(), range(MOST), strict=False)]
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, sorted(names), n=1, cutoff=0.75)
-    return f'did you mean "{path.with_name(near[0])}"?' if near else ""
+    near = difflib.get_close_matches(path.name, sorted(names), cutoff=0.75)
+    alike = [name for name in near if _share(path.stem, Path(name).stem) >= LEAST]
+    return f'did you mean "{path.with_name(alike[0])}"?' if alike else ""
+
+
+def _share(one: str, other: str) -> float:
+    """How much of two names is the same: the suffix says nothing."""
+    return difflib.SequenceMatcher(None, one, other).ratio()

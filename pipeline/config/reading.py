@@ -176,7 +176,11 @@ class Reading:
                 message = f'"{name}" is a processor, not a setting'
                 yield Finding("override", message, place, FORM)
             else:
-                hint = did_you_mean(name, document.parameters) or (FORM * (not section.prefix))
+                hint = did_you_mean(name, document.parameters)
+                if not section.prefix and not hint:
+                    nodes = processors_of(document).items()
+                    having = [n for n, v in nodes if isinstance(v, dict) and name in v]
+                    hint = f'did you mean "{having[0]}.{name}"?' if having else FORM
                 yield Finding("unknown-setting", f'{about}no parameter "{name}"', place, hint)
         for name in document.parameters:
             place = document.key_place(PARAMETERS, name)

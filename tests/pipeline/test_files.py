@@ -25,6 +25,8 @@ def test_the_nearest_one_is_named(folder: Path) -> None:
 def test_nothing_is_guessed(folder: Path) -> None:
     assert nearest_file(folder / "zebra.wav") == ""
     assert nearest_file(folder / "none" / "question.wav") == ""
+    (folder / "a.wav").touch()
+    assert nearest_file(folder / "b.wav") == ""
 
 
 def test_a_folder_is_called_a_folder(folder: Path) -> None:

@@ -115,6 +115,16 @@ def test_files_start_from_the_working_directory(
             "write --set NODE.SETTING=VALUE",
         ),
         (
+            "modality=text",
+            '--set modality: error[unknown-setting] no parameter "modality"; did you mean '
+            '"gemini.modality"?',
+        ),
+        (
+            "modalities=text",
+            '--set modalities: error[unknown-setting] no parameter "modalities"; write --set '
+            "NODE.SETTING=VALUE",
+        ),
+        (
             "typed.lines",
             '--set typed.lines: error[override] there is no "=" with a value behind it; write '
             "--set NODE.SETTING=VALUE",

@@ -18,6 +18,8 @@ FAILURES = 20
 """Pictures in a row that a camera may fail to give, 50 ms apart."""
 USUAL_RATE = 25.0
 """Pictures a second of a file that does not tell."""
+BEHIND_S = 1.0
+"""How much of a file is made up for at once, after something has held it up."""
 QUALITY_STEP = 20
 STOP_WITHIN_S = 3.0
 
@@ -126,7 +128,7 @@ class Grabber:
                             f"camera {self._source} gives no more pictures: has it been unplugged?"
                         )
                     self._stopped.wait(0.05)
-                due += pause
+                due = max(due + pause, monotonic() - BEHIND_S)  # after a sleep it goes on from here
                 self._stopped.wait(max(0.0, due - monotonic()) if plays else 0)
         finally:
             capture.release()

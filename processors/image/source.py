@@ -13,6 +13,8 @@ from msgspec import Meta
 
 from pipeline import SECOND, ImageFrame, InputPath, SettingError, Source
 
+BEHIND = SECOND
+"""Nanoseconds of pictures that are made up for at once, after something has held them up."""
 HEAD_BYTES = 12
 MAGIC = {
     "image/jpeg": (b"\xff\xd8\xff", 0),
@@ -51,17 +53,20 @@ class ImageSource(Source):
 
     async def frames(self) -> AsyncIterator[ImageFrame]:
         files = await to_thread.run_sync(find_pictures, self.path)
-        started = self.context.now()
+        due, interval = self.context.now(), round(self.interval_s * SECOND)
         for number in count():
             if number >= len(files) and not self.loop:
                 return
-            due = started + round(number * self.interval_s * SECOND)
+            if (late := self.context.now() - due) > max(interval, BEHIND):
+                self.context.measured("source.late", late)
+                due += late  # it goes on from here, without a burst
             await anyio.sleep(max(0.0, (due - self.context.now()) / SECOND))
             file = files[number % len(files)]
             data = await to_thread.run_sync(file.read_bytes)
             if not self.loop:
                 self._progress = (number + 1) / len(files)
             yield ImageFrame(data, _mime_type_of(file, data), pts=due)
+            due += interval
 
 
 def find_pictures(path: Path) -> list[Path]:

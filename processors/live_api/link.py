@@ -37,6 +37,8 @@ from processors.live_api.session import Session
 from processors.live_api.settings import Reconnect, Stall
 
 SETUP_SECONDS = 20.0
+LONGEST_ATTEMPT_S = 60.0
+"""How long an attempt to connect may take by itself, in seconds, besides the pause before it."""
 UPDATE_WITHIN = SECOND
 """After a turn the service says what a new connection can go on from; a planned move waits for
 that, lest the turn be asked for again."""
@@ -89,6 +91,8 @@ class Link:
         self._nudges = False
         """Ask the model to go on as soon as there is a connection."""
         self._failing_since: int | None = None
+        self._failed_at = 0
+        self._longest_attempt = round((reconnect.longest_s + LONGEST_ATTEMPT_S) * SECOND)
         self._settles_at = 0
 
     async def run(self) -> None:
@@ -317,6 +321,9 @@ class Link:
             self._failing_since = None
         elif self._failing_since is None:
             self._failing_since = now
+        elif now - self._failed_at > self._longest_attempt:  # the machine has slept meanwhile
+            self._failing_since += now - self._failed_at
+        self._failed_at = now
         failing = (now - self._failing_since) / SECOND if self._failing_since is not None else 0.0
         what = str(problem) if problem else str(decision)
         if problem is not None and not (problem.passing and (problem.answered or not never)):

@@ -24,6 +24,7 @@ BLOCK_MS = 10
 LONGEST_LATENCY_S = 5.0
 """Some sound systems do not know when their sound comes out, and give any number."""
 SILENT_AFTER = 3 * SECOND
+BEHIND = SECOND // 2
 DEFAULT_LATENCY = 20_000_000
 
 
@@ -57,6 +58,7 @@ class Loudspeaker:
         self.underflows = 0
         self._wanted_latency = latency
         self._called = 0
+        self._looked = 0
         self._ended = False
         self._failure: BaseException | None = None
 
@@ -83,7 +85,7 @@ class Loudspeaker:
                 block[:] = 0
 
         size = self.rate * BLOCK_MS // 1000
-        self._called = perf_counter_ns()
+        self._called = self._looked = perf_counter_ns()
         async with open_stream(
             self.device, self.rate, self.channels, size, call, self._end, self._wanted_latency
         ) as stream:
@@ -93,7 +95,11 @@ class Loudspeaker:
     def check(self) -> None:
         if self._failure is not None:
             raise self._failure
-        if self._ended or perf_counter_ns() - self._called > SILENT_AFTER:
+        now = perf_counter_ns()
+        if now - self._looked > SILENT_AFTER:  # nor did anybody look: the machine may have slept
+            self._called = now
+        self._looked = now
+        if self._ended or now - self._called > SILENT_AFTER:
             raise PipelineError(f"{self.device} has stopped playing: was it disconnected?")
 
     def _end(self) -> None:
@@ -138,6 +144,9 @@ class Unheard:
         begin, count = self.now(), 0
         while True:
             at = begin + nanoseconds_of(count, self.rate)
+            if self.now() - at > BEHIND:  # after a sleep it goes on from here, as devices do
+                begin, count = self.now(), 0
+                at = begin
             await anyio.sleep(max(0.0, (at - self.now()) / SECOND))
             self._hear(pull(size, at + self._latency))
             count += size

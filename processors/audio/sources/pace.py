@@ -7,23 +7,31 @@ import anyio
 from pipeline import SECOND, AudioFrame, Context
 from processors.audio.pcm import Samples, nanoseconds_of
 
+BEHIND_MS = 1000
+"""How much of a recording is made up for at once, after something has held it up."""
+
 
 class Pace:
     """Makes frames of consecutive samples; the first begins at the moment when it comes.
 
+    Samples that are late come at once, and what was held up for a moment is made up for. What is
+    later than that begins anew at the moment when it comes: a recording goes on from where it is,
+    without a burst, when the machine has slept or the event loop was held; that is measured as
+    `source.late`. In a live stream it is a pause.
+
     realtime: give each when it would be heard; otherwise at once.
-    patience_ms: for what is live: samples that come later than this are no longer a part of what
-      went before, but begin anew at the moment when they come. None keeps them together.
+    patience_ms: how late what is live may be; None for a recording.
     """
 
     def __init__(
         self, context: Context, rate: int, *, realtime: bool, patience_ms: int | None = None
     ) -> None:
-        self.pauses = 0
-        """How often samples came later than that."""
         self._context = context
         self._rate = rate
         self._realtime = realtime
+        self._live = patience_ms is not None
+        if patience_ms is None and realtime:
+            patience_ms = BEHIND_MS
         self._patience = None if patience_ms is None else patience_ms * SECOND // 1000
         self._began: int | None = None
         self._count = 0
@@ -33,9 +41,10 @@ class Pace:
         now = self._context.now()
         if self._began is None:
             self._began = now
-        elif self._patience is not None and now - self._due > self._patience:
-            self.pauses += 1
+        elif self._patience is not None and (late := now - self._due) > self._patience:
             self._began, self._count = now, 0
+            if not self._live:
+                self._context.measured("source.late", late)
         pts = self._due
         self._count += len(samples)
         await self._wait(pts)

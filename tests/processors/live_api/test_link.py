@@ -1,5 +1,6 @@
 """Connections that end, and what follows: refusals, reconnects, what is held meanwhile."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -179,6 +180,24 @@ async def test_it_gives_up_after_a_while(loss: Handler, user: User) -> None:
         assert 30 <= anyio.current_time() - began < 36
     assert message.startswith('processor "live" failed: no connection for 3')
     assert 8 <= len(wires) <= 20
+
+
+async def test_after_a_sleep_of_the_machine_it_tries_again() -> None:
+    """Time in which nothing could be tried is none for which there was no connection."""
+
+    async def sleeps(wire: Wire) -> None:
+        await wire.set_up()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        loop.jump(600)
+        wire.cut()
+
+    async with service(in_turn(cut, cut, sleeps, cut, good)) as (url, wires):
+        live = LiveApi(url=url, reconnect=Reconnect(for_s=60, first_s=1, longest_s=4))
+        frames, report = await run(User(HELLO), live)
+    assert len(wires) == 5
+    assert lines(frames)[-1] == ("model", "Good.")
+    assert report.seconds > 600
 
 
 async def test_one_attempt_may_be_enough() -> None:

@@ -174,10 +174,34 @@ async def test_a_device_that_takes_nothing_any_more_has_gone(
     loudspeaker = use(monkeypatch, speakers)
     async with loudspeaker.playing(lambda count, at: np.zeros((count, 2), np.int16)):
         loudspeaker.check()
-        later = perf_counter_ns() + 4 * SECOND
-        monkeypatch.setattr(output, "perf_counter_ns", lambda: later)
+        now = [perf_counter_ns()]
+        monkeypatch.setattr(output, "perf_counter_ns", lambda: now[0])
+        for _ in range(2):
+            now[0] += SECOND
+            loudspeaker.check()
+        now[0] += 2 * SECOND
         with pytest.raises(PipelineError, match="has stopped playing: was it disconnected"):
             loudspeaker.check()
+        stuck.set()
+
+
+async def test_after_a_sleep_of_the_machine_it_has_time_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speakers = Speakers(a_device("Speakers", inputs=0, outputs=2))
+    stuck = threading.Event()
+
+    def given() -> Iterator[bytes]:
+        stuck.wait(5)
+        yield from ()
+
+    speakers.blocks = given()
+    loudspeaker = use(monkeypatch, speakers)
+    async with loudspeaker.playing(lambda count, at: np.zeros((count, 2), np.int16)):
+        loudspeaker.check()
+        later = perf_counter_ns() + 600 * SECOND
+        monkeypatch.setattr(output, "perf_counter_ns", lambda: later)
+        loudspeaker.check()
         stuck.set()
 
 

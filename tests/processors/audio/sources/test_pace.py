@@ -18,7 +18,12 @@ MS = 1_000_000
 
 
 def context() -> Any:
-    return SimpleNamespace(now=lambda: round(anyio.current_time() * SECOND))
+    measured: list[tuple[str, int]] = []
+    return SimpleNamespace(
+        now=lambda: round(anyio.current_time() * SECOND),
+        measured=lambda what, length: measured.append((what, length)),
+        measurements=measured,
+    )
 
 
 def paced(
@@ -56,6 +61,29 @@ def test_what_is_late_comes_at_once_and_keeps_its_place() -> None:
     came, _ = paced([0, 50, 0, 0, 0], realtime=True)
     assert [pts for pts, _ in came] == near(0, 20, 40, 60, 80)
     assert [at for _, at in came] == near(0, 50, 50, 60, 80)
+
+
+def test_a_recording_that_is_very_late_goes_on_from_there() -> None:
+    came, end = paced([0, 0, 600_000, 0, 0], realtime=True)
+    assert [pts for pts, _ in came] == near(0, 20, 600_020, 600_040, 600_060)
+    assert [at for _, at in came] == [pytest.approx(pts, abs=1000) for pts, _ in came]
+    assert [end] == near(600_080)
+
+
+def test_how_late_it_was_is_measured_once_and_a_pause_of_what_is_live_is_none() -> None:
+    async def execute(patience_ms: int | None) -> Any:
+        here = context()
+        pace = Pace(here, 8000, realtime=True, patience_ms=patience_ms)
+        for wait in (0, 3, 0, 0):
+            await anyio.sleep(wait)
+            await pace.frame(silence(160))
+        return here.measurements
+
+    options = {"loop_factory": VirtualTimeLoop}
+    assert anyio.run(execute, 200, backend_options=options) == []
+    [(what, late)] = anyio.run(execute, None, backend_options=options)
+    assert what == "source.late"
+    assert [late] == near(2980)
 
 
 def test_otherwise_all_come_at_once() -> None:

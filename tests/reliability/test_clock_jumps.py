@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 
 from pipeline import (
@@ -32,6 +33,7 @@ from pipeline import (
     Watchdog,
 )
 from pipeline.testing import VirtualTimeLoop
+from processors.audio.devices.output import Unheard
 from processors.audio.sink import AudioSink
 from processors.audio.source import AudioSource
 from processors.audio.tone_source import ToneSource
@@ -220,3 +222,18 @@ async def test_after_the_loop_was_really_held_sound_goes_on_in_time(
     [held] = report.holds["holds1"]
     assert held / SECOND == pytest.approx(1.45, abs=0.4)
     assert '"holds1" held the event loop' in caplog.text
+
+
+async def test_a_machine_without_a_loudspeaker_plays_on_without_a_burst() -> None:
+    times: list[int] = []
+
+    def pull(count: int, at: int) -> np.ndarray:
+        times.append(at)
+        return np.zeros((count, 1), np.int16)
+
+    async with Unheard(8000, 1).playing(pull):
+        await anyio.sleep(0.095)
+        sleep_for_long()
+        await anyio.sleep(0.1)
+    assert 20 <= len(times) <= 22  # 10 ms each
+    assert times == sorted(times)

@@ -13,6 +13,7 @@ from serving_bench import TALK, buzz, served, silence, speak, talking
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from pipeline.testing import VirtualTimeLoop
 from processors.serving.client import Client, RefusedError, connect
 from processors.serving.protocol import (
     SUBPROTOCOL,
@@ -605,3 +606,22 @@ async def request(
     await writer.wait_closed()
     head, _, body = answer.partition("\r\n\r\n")
     return int(head.split()[1]), head + body if path == "/" else body
+
+
+async def test_limits_that_have_passed_while_the_machine_slept_end_a_conversation_once(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path, limits={"idle_s": 300}) as server:
+        async with talking(server.url) as talk:
+            await talk.client.type("Hello")
+            await talk.until(lambda: "ended" in talk.turns)
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualTimeLoop)
+            loop.jump(600)
+            await talk.until_over()
+            assert talk.reason == "idle"
+        async with talking(server.url) as talk:  # and the next is as ever
+            await talk.client.type("Hello")
+            await talk.until(lambda: "ended" in talk.turns)
+        metrics = server.lobby.metrics.text().decode()
+    assert 'sessions_ended_total{reason="idle"} 1.0' in metrics

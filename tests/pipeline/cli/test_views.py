@@ -1,9 +1,7 @@
 """What is seen of a run: at a terminal, in a pipe, by a program."""
 
-import errno
 import fcntl
 import json
-import logging
 import os
 import pty
 import re
@@ -20,7 +18,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from rich.console import Console
 
 from pipeline import Frame, TurnStarted
 from pipeline.cli import views
@@ -64,6 +61,15 @@ class Out(Sink):
         if self.fails:
             raise ValueError("boom")
         await anyio.sleep(self.seconds)
+"""
+
+HOLDS = """\
+from pipeline import Sink, TextFrame
+
+class Holds(Sink):
+    async def consume(self, frame: TextFrame) -> None:
+        while True:
+            pass
 """
 
 TEXT = """\
@@ -180,6 +186,21 @@ def test_the_terminal_is_as_before_after_a_failure() -> None:
     assert status == 1
     assert output.count(ENTER) == output.count(LEAVE) <= 1
     assert output.decode().rstrip().endswith("ValueError: boom\x1b[0m")
+
+
+def test_who_holds_the_event_loop_is_shown_meanwhile_and_a_forced_end_leaves_the_screen(
+    folder: Path,
+) -> None:
+    (folder / "holds.py").write_text(HOLDS)
+    (folder / "x.yaml").write_text(TEXT.replace("./custom.py:Out", "./holds.py:Holds"))
+    terminal = Terminal("--drain", "0")
+    terminal.read(lambda output: b"has been holding the event loop" in output)
+    terminal.process.send_signal(signal.SIGINT)
+    status, output = terminal.result()
+    assert status == 130
+    assert output.rindex(SHOW) > output.rindex(HIDE)
+    assert output.rindex(LEAVE) > output.rindex(ENTER)
+    assert b'"out" (holds.py:' in output[output.rindex(LEAVE) :]
 
 
 def test_what_is_wrong_is_said_without_a_screen() -> None:
@@ -302,17 +323,3 @@ def test_plain_lines_say_now_and_then_how_far_the_sources_are(
     assert all(re.fullmatch(r"ticks [0-9]{1,2}%, 0:0[0-9] left", note) for note in notes)
     shares = [int(re.findall(r"[0-9]+", note)[0]) for note in notes]
     assert shares == sorted(shares)
-
-
-def test_what_the_event_loop_complains_of_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    view = views.View(Console(stderr=True))
-    with view.showing_log(debug=False):
-        try:
-            raise OSError(errno.EMFILE, "Too many open files")
-        except OSError:
-            logging.getLogger("asyncio").exception("accept() failed\nsocket: <...>")
-    said = capsys.readouterr().err.split()
-    assert " ".join(said) == (
-        "accept() failed: OSError: [Errno 24] Too many open files; "
-        "too many files are open: raise the limit, `ulimit -n`"
-    )

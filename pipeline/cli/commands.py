@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,13 @@ class Commands(click.Group):
             command = more[0] if more and more[0] in self.list_commands(ctx) else "run"
             ctx.fail(f"the command comes first: pipeline {command} {word}")
         return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before a command obeys signals by itself, or afterwards
+            click.echo("\nAborted!", err=True)
+            ctx.exit(128 + signal.SIGINT)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_found()})

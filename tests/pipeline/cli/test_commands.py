@@ -170,3 +170,14 @@ def test_events_are_utf_8_whatever_the_terminal_is(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline", "run", "x.yaml", "--view", "json"]
     result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=True)
     assert '"text":"\u00fcber"' in result.stdout.decode("utf-8")
+
+
+def test_ctrl_c_before_anything_runs_has_the_same_status_as_later() -> None:
+    @click.command()
+    def slow() -> None:
+        raise KeyboardInterrupt
+
+    group = Commands(commands={"slow": slow})
+    result = CliRunner().invoke(group, ["slow"])
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "Aborted!"

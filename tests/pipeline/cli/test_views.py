@@ -1,7 +1,9 @@
 """What is seen of a run: at a terminal, in a pipe, by a program."""
 
+import errno
 import fcntl
 import json
+import logging
 import os
 import pty
 import re
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from pipeline import Frame, TurnStarted
 from pipeline.cli import views
@@ -323,3 +326,17 @@ def test_plain_lines_say_now_and_then_how_far_the_sources_are(
     assert all(re.fullmatch(r"ticks [0-9]{1,2}%, 0:0[0-9] left", note) for note in notes)
     shares = [int(re.findall(r"[0-9]+", note)[0]) for note in notes]
     assert shares == sorted(shares)
+
+
+def test_what_the_event_loop_complains_of_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    view = views.View(Console(stderr=True))
+    with view.showing_log(debug=False):
+        try:
+            raise OSError(errno.EMFILE, "Too many open files")
+        except OSError:
+            logging.getLogger("asyncio").exception("accept() failed\nsocket: <...>")
+    said = capsys.readouterr().err.split()
+    assert " ".join(said) == (
+        "accept() failed: OSError: [Errno 24] Too many open files; "
+        "too many files are open: raise the limit, `ulimit -n`"
+    )

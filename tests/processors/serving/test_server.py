@@ -391,7 +391,7 @@ async def test_a_message_that_is_too_large_ends_the_connection(tmp_path: Path) -
         assert client.close_code == 1009
 
 
-async def test_sound_faster_than_it_is_spoken_for_long_is_dropped_and_counted(
+async def test_fifteen_seconds_of_sound_at_once_end_nothing(
     tmp_path: Path,
 ) -> None:
     async with served(tmp_path) as server, talking(server.url) as talk:

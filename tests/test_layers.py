@@ -115,6 +115,7 @@ LIVE_API = [
     {"link"},
     {"frame_types"},
     {"conversation"},
+    {"checks"},
     {"transport"},
 ]
 """The Live transport, from the bottom up; what is below `handles` does no input and output."""

@@ -16,17 +16,14 @@ from pipeline import (
     Duplex,
     Inbox,
     InputPath,
-    Instruction,
     Outbox,
     OutputPath,
     SettingError,
-    SpeechStarted,
     Surroundings,
 )
-from processors.files import check_writable
 from processors.live_api import backends
 from processors.live_api.backends import Backend
-from processors.live_api.capabilities import check_wishes
+from processors.live_api.checks import check_around, check_settings
 from processors.live_api.frame_types import Gives, Takes
 from processors.live_api.input import INPUT_RATE
 from processors.live_api.parts import OUTPUT_RATE
@@ -48,7 +45,7 @@ from processors.live_api.settings import (
     Translation,
     VoiceSample,
 )
-from processors.live_api.setup import Wishes, check_raw
+from processors.live_api.setup import Wishes
 from processors.local_live_api.switches import Switches
 from processors.threads import import_in_thread
 
@@ -240,65 +237,10 @@ class LiveApi(Duplex):
         self._local_url = ""
 
     def check(self) -> None:
-        if self.scenario is not None:
-            from processors.local_live_api.scenario import Script
-
-            Script.read(self.scenario)
-        if self.faults is not None:
-            from processors.local_live_api.faults import load_faults
-
-            load_faults(self.faults)
-        kind = self._kind
-        if kind is not None:
-            check_wishes(self.wishes, self.resumption, kind, self._model_name or "")
-        check_raw(self.setup or {})
-        for path in self.wishes.paths:
-            if not Path(path).is_file():
-                raise SettingError(f"there is no file {path}", setting=self._setting_of(path))
-        if self.backend == "gemini_api":
-            backends.gemini_api(self.model, self.url)
-        for written in (self.record, self.resumption and self.resumption.file):
-            if written:
-                check_writable(Path(written))
-        backends.check_address(self.url, self.ca_file)
-        if self.backend == "vertex":
-            backends.check_project(self.project)
+        check_settings(self)
 
     def check_graph(self, around: Surroundings) -> None:
-        by_moving = self._kind == "gemini_api"
-        if by_moving and self.resumption is None and around.can_get(Instruction):
-            raise SettingError(
-                "the Gemini API takes a new instruction only on a new connection",
-                setting="resumption",
-                hint="switch resumption on, with `resumption: {}`",
-            )
-        vad = self.wishes.vad
-        if vad is not None and not vad.automatic and not around.can_get(SpeechStarted):
-            raise SettingError(
-                "nothing before it marks the user's turns",
-                setting="vad.automatic",
-                hint="put a `vad_gate` there, or leave `automatic: false` out",
-            )
-
-        here = [
-            other
-            for other in around.processors.values()
-            if isinstance(other, LiveApi) and other.account == self.account
-        ]
-        if len(here) > self.limit.sessions:
-            waits = self.limit.when_full == "wait"
-            what = "one waits for another to end" if waits else "one is refused"
-            raise SettingError(
-                f"{len(here)} sessions of this graph share a limit of {self.limit.sessions}: "
-                f"{what}",
-                setting="limit",
-                hint=f"set `limit: {{sessions: {len(here)}}}` or more",
-                severity="warning" if waits else "error",
-            )
-
-    def _setting_of(self, path: str) -> str:
-        avatar = self.wishes.avatar
-        return "avatar" if avatar is not None and avatar.image == path else "voice_sample"
+        check_around(self, around)
 
     @property
     def account(self) -> str:
@@ -306,14 +248,14 @@ class LiveApi(Duplex):
         return f"{self.backend}:{self.project or self.url or ''}"
 
     @property
-    def _kind(self) -> Literal["vertex", "gemini_api"] | None:
+    def kind(self) -> Literal["vertex", "gemini_api"] | None:
         """Whose rules apply; None at an address of which nothing is known."""
         if self.backend is None and self.url is not None:
             return None
         return "vertex" if self.backend in ("vertex", "local_vertex") else "gemini_api"
 
     @property
-    def _model_name(self) -> str | None:
+    def model_name(self) -> str | None:
         """The model, also where it is the backend's default."""
         unknown = self.backend is None and self.url is not None
         return self.model or (None if unknown else backends.DEFAULT_MODEL[self.backend or "local"])
@@ -369,8 +311,8 @@ class LiveApi(Duplex):
         from processors.live_api.conversation import Conversation
 
         options = Options(
-            kind=self._kind,
-            model=self._model_name,
+            kind=self.kind,
+            model=self.model_name,
             account=self.account,
             functions=self.functions or [],
             resumption=self.resumption,

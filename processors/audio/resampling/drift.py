@@ -51,13 +51,15 @@ class DriftCorrector:
 
         It holds back 5 ms until `flush`.
         """
-        if self._stream is None and not self._open():
+        if not _can_follow():
             return samples
         duration = len(samples) / self.rate
         if self._level is None:
             self._level = level
         self._level += (level - self._level) * (1 - math.exp(-duration / SMOOTH_S))
         self.speed = speed(self._level, self.target)
+        if self._stream is None:
+            self._open()
         return self._resample(samples, last=False)
 
     def flush(self) -> Samples:
@@ -66,18 +68,21 @@ class DriftCorrector:
         self._stream, self._level, self.speed = None, None, 1.0
         return silence(0, self.channels) if end is None else end
 
-    def _open(self) -> bool:
+    def _open(self) -> None:
         import soxr
 
-        if not hasattr(soxr.ResampleStream, "set_io_ratio"):
-            return False
         self._stream = soxr.ResampleStream(
             self.rate * (1 + MOST), self.rate, self.channels, dtype="float32", vr=True
         )
         self._stream.set_io_ratio(self.rate * self.speed, self.rate)
-        return True
 
     def _resample(self, samples: Samples, *, last: bool) -> Samples:
         assert self._stream is not None
         self._stream.set_io_ratio(self.rate * self.speed, self.rate, len(samples))
         return to_int16(self._stream.resample_chunk(samples.astype(np.float32), last))
+
+
+def _can_follow() -> bool:
+    import soxr
+
+    return hasattr(soxr.ResampleStream, "set_io_ratio")

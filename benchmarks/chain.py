@@ -3,9 +3,9 @@
 Measured: wall time and processor time per frame of 20 ms, 16 kHz, mono, from the first frame until
 the last has arrived, counters on, in one process on one core. Pipecat has at most 32 frames in
 flight, which is where it is fastest. Every frame's number is looked at in the sink, in all of them.
-Not measured: building and starting. "In-line" is what a graph does by default; the floors are the
-same generators nested by hand, and tasks that copy between bare anyio channels, trying the call
-that does not wait first."""
+Not measured: building and starting. "In-line" is what a graph does by default: all of it in one
+task. The floors are the same generators nested by hand, and tasks that copy between bare anyio
+channels, trying the call that does not wait first."""
 
 from __future__ import annotations
 

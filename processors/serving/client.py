@@ -182,9 +182,11 @@ async def connect(
         close_timeout=1,
     ) as socket:
         client = Client(socket)
-        await client.start(start)
-        yield client
-        client.drop()
+        try:
+            await client.start(start)
+            yield client
+        finally:  # also where it is cancelled, which leaves no time for a farewell
+            client.drop()
 
 
 class Ear:

@@ -1,6 +1,7 @@
 """Conversations with a served configuration, over real sockets."""
 
 import asyncio
+import gc
 import json
 import ssl
 import threading
@@ -304,6 +305,23 @@ async def test_those_who_wait_come_in_in_order_and_know_their_place(tmp_path: Pa
         await anyio.sleep(1)
         assert order == ["first [1]", "third [3, 2, 1]"]
         assert server.lobby.open == server.lobby.waiting == 0
+
+
+async def test_who_gives_up_waiting_leaves_no_connection(tmp_path: Path) -> None:
+    limits = {"sessions": 1, "queue": 1}
+    async with served(tmp_path, limits=limits) as server, talking(server.url):
+        with anyio.move_on_after(1):
+            async with connect(server.url):
+                pass
+        port = int(server.http.rpartition(":")[2])
+        there = [
+            thing
+            for thing in gc.get_objects()
+            if issubclass(type(thing), asyncio.Transport)
+            and (thing.get_extra_info("peername") or (0, 0))[1] == port
+            and not thing.is_closing()
+        ]
+        assert len(there) == 1
 
 
 # --- limits ---

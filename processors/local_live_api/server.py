@@ -181,19 +181,20 @@ async def serve(
 
     with ExitStack() as stack:
         certified = stack.enter_context(certificate()) if tls else None
-        server = await serve_websocket(
-            handle,
-            "127.0.0.1",
-            port,
-            process_request=admit,
-            create_connection=cast(type[Connection], connect),  # any callable will do
-            ssl=certified.context if certified else None,
-            compression=None,
-            max_size=LARGEST_MESSAGE,
-            max_queue=UNREAD_FRAMES,
-            ping_interval=None,  # the service was never seen to ping
-            logger=_quiet,
-        )
+        with anyio.CancelScope(shield=True):  # asyncio would leave a listening socket behind
+            server = await serve_websocket(
+                handle,
+                "127.0.0.1",
+                port,
+                process_request=admit,
+                create_connection=cast(type[Connection], connect),  # any callable will do
+                ssl=certified.context if certified else None,
+                compression=None,
+                max_size=LARGEST_MESSAGE,
+                max_queue=UNREAD_FRAMES,
+                ping_interval=None,  # the service was never seen to ping
+                logger=_quiet,
+            )
         try:
             yield LocalLiveApi(server, service, backend or "gemini-api", certified, replayed)
         finally:

@@ -1,13 +1,16 @@
 """The server of the local Live API: addresses, connections, scenarios."""
 
+import gc
 import json
 import logging
 import ssl
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -243,3 +246,20 @@ async def test_a_scenario_that_cannot_be_read_is_found_before_it_serves(tmp_path
     with pytest.raises(ConfigError, match="cannot read"):
         async with serve(scenario=tmp_path / "none.yaml"):
             pytest.fail("it serves")
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_who_is_cancelled_while_it_starts_leaves_no_socket(steps: int) -> None:
+    async def cancel_later(scope: anyio.CancelScope) -> None:
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+        scope.cancel()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancel_later, group.cancel_scope)
+            async with serve():
+                await anyio.sleep(1)
+        gc.collect()
+    assert not [str(warning.message) for warning in caught]

@@ -9,9 +9,11 @@ import time
 from inspect import cleandoc
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from benchmarks.harness import machine
 from benchmarks.harness.report import summary, table
-from benchmarks.harness.results import Results, Section
+from benchmarks.harness.results import Results, Section, read
 from benchmarks.harness.rounds import Rounds, SubjectError
 
 NAMES = (
@@ -39,6 +41,7 @@ def measure(name: str, rounds: Rounds) -> Section:
     module = importlib.import_module(f"benchmarks.{name}")
     title, _, notes = cleandoc(module.__doc__ or "").partition("\n")
     section = Section(name, title.rstrip("."), " ".join(notes.split()))
+    section.rounds, section.quick = rounds.rounds, rounds.quick
     began = time.perf_counter()
     module.measure(rounds, section)
     section.seconds = round(time.perf_counter() - began, 1)
@@ -51,7 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; all, if none is given")
     parser.add_argument("--rounds", type=int, help="default 5, with --quick 2")
     parser.add_argument("--quick", action="store_true", help="small sizes, within a minute each")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the results here; if names are given, beside those that it has of others",
+    )
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the results here")
     parser.add_argument(
         "--patience",
@@ -67,7 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
         chosen.quick,
         chosen.patience if chosen.patience is not None else 0 if chosen.quick else 3,
     )
-    results = Results(machine.describe(), machine.versions(), rounds.rounds, rounds.quick)
+    results = Results(machine.describe(), machine.versions())
+    others = []
+    if chosen.json and chosen.names and chosen.json.exists():
+        others = [s for s in read(chosen.json.read_bytes()).sections if s.name not in chosen.names]
     machine.pin(sorted(machine.cores())[-1:])
     failed = False
     for name in chosen.names or NAMES:
@@ -80,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         results.sections.append(section)
         print(table(section), flush=True)
         if chosen.json:  # after each, so that nothing is lost
-            chosen.json.write_bytes(results.encode())
+            found = sorted([*others, *results.sections], key=lambda s: NAMES.index(s.name))
+            chosen.json.write_bytes(replace(results, sections=found).encode())
     print(summary(results))
     if chosen.plots:
         from benchmarks.harness.plots import draw

@@ -34,7 +34,10 @@ def fill(page: str, results: Results) -> str:
 
 
 def _section(section: Section) -> str:
-    parts = [section.notes, _figures(section), _curves(section), _judged(section.goals)]
+    sizes = "in small sizes (`--quick`)" if section.quick else "in full size"
+    rounds = f"{section.rounds} round{'s' * (section.rounds > 1)}, {sizes}."
+    parts = [f"{section.notes} {rounds}"]
+    parts += [_figures(section), _curves(section), _judged(section.goals)]
     parts.append(f"![{section.title}](performance/{section.name}.svg)")
     return "\n\n".join(part for part in parts if part)
 
@@ -93,8 +96,6 @@ def _goals(sections: Iterable[Section]) -> str:
 
 def _machine(results: Results) -> str:
     rows = [[name, value] for name, value in (results.machine | results.versions).items()]
-    kind = "small sizes (`--quick`)" if results.quick else "full sizes"
-    rows.append(["rounds", f"{results.rounds}, {kind}"])
     shares = [row.kept_waiting for section in results.sections for row in section.rows]
     rows.append(["others had the core for up to", f"{max(shares, default=0):.0%} of a round"])
     table = _table(["", ""], rows)

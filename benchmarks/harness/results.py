@@ -88,7 +88,10 @@ class Chart(Struct):
 
 
 class Section(Struct):
-    """What one benchmark found. units: by column. work: what every subject was seen to do."""
+    """What one benchmark found in so many rounds, `quick` in small sizes.
+
+    units: by column. work: what every subject was seen to do.
+    """
 
     name: str
     title: str
@@ -99,6 +102,8 @@ class Section(Struct):
     charts: list[Chart] = []
     work: dict[str, Any] = {}
     seconds: float = 0.0
+    rounds: int = 1
+    quick: bool = False
 
     def row(self, subject: str) -> Row:
         """The row of a subject; an empty one if there is none."""
@@ -110,8 +115,6 @@ class Results(Struct):
 
     machine: dict[str, str]
     versions: dict[str, str]
-    rounds: int
-    quick: bool
     sections: list[Section] = []
 
     def encode(self) -> bytes:

@@ -9,7 +9,7 @@ from benchmarks import __main__ as command
 from benchmarks.harness.child import Outcome
 from benchmarks.harness.report import table
 from benchmarks.harness.results import Row as TableRow
-from benchmarks.harness.results import Section, Spread
+from benchmarks.harness.results import Section, Spread, read
 from benchmarks.harness.rounds import Rounds, Subject, SubjectError
 
 
@@ -43,6 +43,22 @@ def test_one_table_and_one_json(
     (section,) = json.loads(file.read_bytes())["sections"]
     assert section["rows"][0]["figures"]["cpu"]["rounds"] == [1.5, 1.5, 1.5]
     assert json.loads(file.read_bytes())["versions"]["anyio"]
+
+
+def test_some_are_written_beside_what_there_is_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("chain", "wire"):
+        monkeypatch.setattr(f"benchmarks.{name}.measure", lambda rounds, section: None)
+    file = str(tmp_path / "results.json")
+
+    def measured(*arguments: str) -> list[tuple[str, int]]:
+        command.main([*arguments, "--json", file])
+        return [(s.name, s.rounds) for s in read(Path(file).read_bytes()).sections]
+
+    assert measured("wire", "--rounds", "1") == [("wire", 1)]
+    assert measured("chain", "--rounds", "2") == [("chain", 2), ("wire", 1)]
+    assert measured("wire", "--rounds", "3") == [("chain", 2), ("wire", 3)]
 
 
 def test_what_cannot_be_measured_ends_in_an_error_and_the_rest_is_done(

@@ -14,14 +14,15 @@ def results() -> Results:
     peer = Row("peer", skipped="not installed")
     goals = [Goal("cpu: in-line / peer", at_most=0.5), Goal("cpu", Spread.of([2.0]), at_most=3)]
     section = Section("chain", "Chain", "What is measured.", {"cpu": "µs"}, [row, peer], goals)
-    return Results({"cores": "2"}, {"anyio": "4.9"}, 3, False, [section])
+    section.rounds, section.quick = 3, True
+    return Results({"cores": "2"}, {"anyio": "4.9"}, [section])
 
 
 def test_marked_parts_are_written_anew_and_the_rest_is_kept() -> None:
     page = tables.fill(PAGE, results())
     assert "old" not in page
     assert "kept" in page
-    assert "What is measured." in page
+    assert "What is measured. 3 rounds, in small sizes (`--quick`).\n" in page
     assert "| **in-line** | 2.00 (1.00 to 3.00) |" in page
     assert "| cpu: in-line / peer | - | at most 0.500 | not measured |" in page
     assert tables.fill(page, results()) == page

@@ -21,7 +21,7 @@ def test_every_section_with_figures_becomes_a_picture(tmp_path: Path) -> None:
         Section("lines", "Lines", "", charts=[Chart("Growth", "length", "µs", [curve])]),
         Section("nothing", "Nothing", "", {"cpu": "µs"}, [Row("peer", skipped="not installed")]),
     ]
-    files = draw(Results({}, {}, 2, False, sections), tmp_path / "plots")
+    files = draw(Results({}, {}, sections), tmp_path / "plots")
     assert [file.name for file in files] == ["bars.svg", "lines.svg"]
     shown = files[0].read_text()
     assert "ours &amp; theirs" in shown
@@ -31,6 +31,6 @@ def test_every_section_with_figures_becomes_a_picture(tmp_path: Path) -> None:
 
 def test_the_same_results_give_the_same_file(tmp_path: Path) -> None:
     row = Row("ours", {"cpu": Spread.of([1.0, 2.0])})
-    results = Results({}, {}, 2, False, [Section("bars", "Bars", "", {"cpu": "µs"}, [row])])
+    results = Results({}, {}, [Section("bars", "Bars", "", {"cpu": "µs"}, [row])])
     first, second = (draw(results, tmp_path / name)[0].read_bytes() for name in "ab")
     assert first == second

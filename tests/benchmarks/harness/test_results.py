@@ -45,5 +45,5 @@ def test_a_goal_is_met_by_the_median(
 def test_results_come_back_from_their_json() -> None:
     row = Row("a", {"cpu": Spread.of([1.0, 2.0])})
     section = Section("chain", "Chain", "Notes.", {"cpu": "µs"}, [row], work={"frames": 3})
-    results = Results({"cores": "2"}, {"anyio": "4"}, 2, True, [section])
+    results = Results({"cores": "2"}, {"anyio": "4"}, [section])
     assert read(results.encode()) == results

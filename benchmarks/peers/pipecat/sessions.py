@@ -84,14 +84,18 @@ def pipelines(sessions: int, seconds: float, shipped: bool) -> Measured:
 def memory(sessions: int, shipped: bool) -> dict[str, float]:
     """Of a session without the resampler, after a second of sound."""
 
-    async def timed() -> float:
-        load = Load(sessions, 1.0)
+    async def held(count: int) -> float:
+        load = Load(count, 1.0)
         before = machine.resident_mib()
-        made = [_session(load, n, shipped=shipped, resample=False) for n in range(sessions)]
+        made = [_session(load, n, shipped=shipped, resample=False) for n in range(count)]
         async with running([worker for _, worker in made]):
             async with asyncio.TaskGroup() as group:
                 for number, (head, _) in enumerate(made):
                     group.create_task(_speak(load, number, head))
             return machine.resident_mib() - before
+
+    async def timed() -> float:
+        await held(1)
+        return await held(sessions)
 
     return {"memory": asyncio.run(timed()) * 1024 / sessions}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.config import load, read_yaml
+    from pipeline.deferring import deferred
     from pipeline.drawing.picture import draw_graph
     from pipeline.errors import (
         ConfigError,
@@ -141,6 +142,7 @@ __all__ = [
     "Watchdog",
     "WebPage",
     "code_refused",
+    "deferred",
     "did_you_mean",
     "draw_graph",
     "load",
@@ -154,6 +156,7 @@ __all__ = [
 
 
 _HOMES = (
+    "pipeline.deferring",
     "pipeline.errors",
     "pipeline.files",
     "pipeline.frames",

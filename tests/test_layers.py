@@ -16,6 +16,7 @@ LAYERS = [
         "pipeline.frames",
         "pipeline.errors",
         "pipeline.wakeup",
+        "pipeline.deferring",
         "pipeline.wording",
         "pipeline.explanations.explanation",
     },

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
+from pipeline.deferring import is_anything_deferred, load_deferred
 from pipeline.errors import ConfigError, errors_of
 from pipeline.processor import Processor
 
@@ -19,7 +20,10 @@ async def check_aside(graph: Graph) -> None:
     their time, and other runs share the event loop.
 
     Logs advice, raises ConfigError for what is wrong. When cancelled, what hangs is left to itself.
+    What processors compute with is imported, too, before the clock of the run starts.
     """
+    if is_anything_deferred():
+        await to_thread.run_sync(load_deferred)
     looks = (type(node.processor).check is not Processor.check for node in graph.nodes.values())
     if any(looks):
         findings = await to_thread.run_sync(graph.check, abandon_on_cancel=True)

@@ -19,6 +19,30 @@ def test_what_numpy_does_not_have_is_numpys_to_say() -> None:
         _ = np.zeroes
 
 
+def test_a_run_has_it_before_its_clock_starts() -> None:
+    code = """
+import sys
+from pipeline import Graph, Sink, Source, TextFrame, run
+import processors.audio.resampler
+
+class Words(Source):
+    async def frames(self):
+        yield TextFrame("numpy" if "numpy" in sys.modules else "nothing")
+
+class Shown(Sink):
+    def consume(self, frame: TextFrame) -> None:
+        print(frame.text)
+
+before = "numpy" in sys.modules
+run(Graph({"in": Words(), "out": Shown()}, ["in -> out"]))
+print(before)
+"""
+    code = code.replace("def frames(self):", "def frames(self) -> 'AsyncIterator[TextFrame]':")
+    code = "from collections.abc import AsyncIterator\n" + code
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["numpy", "False"]
+
+
 def test_numpy_is_imported_when_it_is_used() -> None:
     code = """
 import sys

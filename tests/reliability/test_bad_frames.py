@@ -162,7 +162,7 @@ async def test_serve_ends_the_connection_and_serves_the_next(name: str, tmp_path
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     headers = f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nOrigin: http://127.0.0.1\r\n"
-    async with serving(application, listener):
+    async with serving(application, listener, application.lobby.limits):
         async with in_little_memory(30 * MIB):
             code = await attack(port, "/session", headers, name)
             assert code in (ATTACKS[name][1], None)

@@ -50,7 +50,7 @@ def check_top(document: Document) -> Iterator[Finding]:
             what = "names with their settings" if kind is dict else "a list of chains"
             place = document.key_place(key) if data[key] is None else document.place(key)
             yield Finding("config", f"`{key}:` must be {what}", place, _sample(key, data[key]))
-        elif kind is list:
+        elif isinstance(data[key], list):
             yield from _check_chains(document, data[key])
 
 

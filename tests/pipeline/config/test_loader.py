@@ -173,6 +173,10 @@ NODES = "processors: {{{0}}}\nflow: [a -> b]"
             "x.yaml:2:1: error[config] `flow:` must be a list of chains; below it, indented: "
             "`- one -> another`",
         ]),
+        ("flow:\nprocessors: {a: {use: text_source, lines: [x]}}\nflow: [a -> a]", [
+            'x.yaml:3:1: error[duplicate-key] "flow" is there twice; the first one is in line 1; '
+            "rename or delete one",
+        ]),
         ("processors:\n- a: {use: x}\nflow: [a -> b]", [
             "x.yaml:2:1: error[config] `processors:` must be names with their settings; leave "
             "the dashes out: `name: {use: resampler, ...}`",

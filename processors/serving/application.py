@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -30,6 +29,8 @@ from processors.serving.metrics import CONTENT_TYPE
 from processors.serving.onlookers import Onlookers, Watching
 from processors.serving.places import Places
 from processors.serving.protocol import SUBPROTOCOL, Start
+from processors.serving.refusal import RefusedError
+from processors.serving.tokens import TokenCheck
 
 PAGE = Path(__file__).parent / "page"
 PATH = "/session"
@@ -79,7 +80,8 @@ class Application:
         self.key = key
         onlookers = Onlookers(str(offer.config), watching or Watching())
         self.lobby = Lobby(offer, limits or Limits(), onlookers, places)
-        self._token = token
+        # In a cluster, all clients may come by the address of its proxy.
+        self._tokens = TokenCheck(token, by_address=places is None)
         self._origins = {origin.rstrip("/") for origin in origins}
         self._loopback = loopback
         self._strangers: dict[anyio.CancelScope, None] = {}  # in the order of their coming
@@ -120,15 +122,23 @@ class Application:
         return JSONResponse(self._offer.devices)
 
     async def _metrics(self, request: Request) -> Response:
-        if not self.may_ask(request):
-            return PlainTextResponse("wants the token as `Authorization: Bearer`\n", 401)
-        return Response(self.lobby.metrics.text(), media_type=CONTENT_TYPE)
+        text = self.lobby.metrics.text
+        return self.denial(request) or Response(text(), media_type=CONTENT_TYPE)
 
-    def may_ask(self, request: Request) -> bool:
-        """Whether who asks for counters knows the token, or is another process."""
-        given = request.headers.get("authorization", "").encode()
-        wanted = f"Bearer {self._token}".encode()
-        return not self._token or SENT_HERE in request.scope or hmac.compare_digest(given, wanted)
+    def denial(self, request: Request) -> Response | None:
+        """Why counters are not told; None to those who know the token, and other processes."""
+        if SENT_HERE in request.scope:
+            return None
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        try:
+            bearer = given if scheme.lower() == "bearer" else ""
+            self._tokens.check(bearer, request.client.host if request.client else "")
+        except RefusedError as error:
+            self.lobby.metrics.refused.labels(error.reason).inc()
+            if error.reason == "token":
+                return PlainTextResponse("wants the token as `Authorization: Bearer`\n", 401)
+            return PlainTextResponse(f"{error}\n", 429)
+        return None
 
     async def _session(self, websocket: WebSocket) -> None:
         refusal = self._refusal(websocket)
@@ -140,7 +150,7 @@ class Application:
                 await websocket.close()
             return
         ticket = websocket.scope.get(SENT_HERE)
-        connection = Connection(websocket, self.lobby, self._token, ticket=ticket, key=self.key)
+        connection = Connection(websocket, self.lobby, self._tokens, ticket=ticket, key=self.key)
         start: Start | None = None
         with anyio.CancelScope() as scope:
             if len(self._strangers) >= MOST_STRANGERS + self.lobby.limits.places:

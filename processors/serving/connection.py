@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from contextlib import suppress
 
 import anyio
@@ -32,6 +31,7 @@ from processors.serving.protocol import (
 )
 from processors.serving.refusal import ElsewhereError, RefusedError
 from processors.serving.session import Session, log
+from processors.serving.tokens import TokenCheck
 
 FAREWELL_S = 2.0
 MOST_PROCESSES = 4
@@ -51,7 +51,7 @@ GONE = (WebSocketDisconnect, RuntimeError)
 class Connection:
     """An accepted websocket.
 
-    token: what the client has to know; empty for nothing.
+    tokens: what the client has to know.
     ticket: of a client that another process has sent here. key: for sending one elsewhere.
     """
 
@@ -59,14 +59,14 @@ class Connection:
         self,
         websocket: WebSocket,
         lobby: Lobby,
-        token: str,
+        tokens: TokenCheck,
         *,
         ticket: str | None = None,
         key: str = "",
     ) -> None:
         self._websocket = websocket
         self._lobby = lobby
-        self._token = token
+        self._tokens = tokens
         self._ticket = ticket
         self._key = key
         self._session: Session | None = None
@@ -82,7 +82,8 @@ class Connection:
                 if start is None:
                     return None
                 if isinstance(start, Start):
-                    self._check_token(start)
+                    client = self._websocket.client
+                    self._tokens.check(start.token, client.host if client else "")
                     return start
             raise RefusedError("start")
         except RefusedError as error:
@@ -170,10 +171,6 @@ class Connection:
             group.cancel_scope.cancel()
         if refusal:
             raise refusal[0]
-
-    def _check_token(self, start: Start) -> None:
-        if self._token and not hmac.compare_digest(start.token.encode(), self._token.encode()):
-            raise RefusedError("token")
 
     async def _write(self, start: Start, scope: anyio.CancelScope) -> None:
         """Get a conversation, and send what it has to tell, to its end."""

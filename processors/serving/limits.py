@@ -34,13 +34,12 @@ class Limits:
     drain_s: float = 30.0
     start_s: float = 10.0
     message_bytes: int = 1 << 20
+    hold_s: float = 0.2
 
     @property
     def places(self) -> int:
         """Clients that can be there at a time."""
         return self.sessions + self.queue
-
-    hold_s: float = 0.2
 
 
 class Allowance:
@@ -52,12 +51,16 @@ class Allowance:
         self._left = burst
         self._at: float | None = None
 
-    def take(self, amount: float, now: float) -> bool:
-        """Whether so much is allowed at the time `now`, in seconds; if so, it is used up."""
+    def left(self, now: float) -> float:
+        """How much is allowed at the time `now`, in seconds."""
         if self._at is not None:
             self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
-        if amount > self._left:
+        return self._left
+
+    def take(self, amount: float, now: float) -> bool:
+        """Whether so much is allowed at the time `now`; if so, it is used up."""
+        if amount > self.left(now):
             return False
         self._left -= amount
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 REASONS = {
     "token": "The token is missing or wrong.",
+    "guessing": "Too many wrong tokens came from your address. Please try again in a minute.",
     "full": "All places are taken. Please try again later.",
     "draining": "The server is stopping. Please try again later.",
     "unknown-session": "This conversation is over.",

@@ -10,7 +10,7 @@ import anyio
 from anyio import to_thread
 from starlette import requests
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
@@ -54,8 +54,9 @@ class Replica:
 
     async def _metrics(self, request: requests.Request) -> Response:
         """Those of all processes."""
-        if not self.application.may_ask(request):
-            return PlainTextResponse("wants the token as `Authorization: Bearer`\n", 401)
+        denial = self.application.denial(request)
+        if denial is not None:
+            return denial
         pages: dict[str, str] = {}
 
         async def ask(holder: str, door: str) -> None:

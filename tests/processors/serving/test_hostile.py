@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
 
+from processors.serving.client import RefusedError, connect
 from processors.serving.protocol import SUBPROTOCOL, Start, Text, encode
 
 PROTOCOLS: Any = [SUBPROTOCOL]
@@ -383,6 +384,39 @@ async def test_tokens_and_secrets_are_not_in_the_log(
     ours = [r.getMessage() for r in caplog.records if not r.name.startswith("websockets")]
     assert any(talk.client.welcome.session in line for line in ours)
     assert not any(token in line or secret in line for line in ours)
+
+
+async def test_who_tries_one_token_after_the_other_is_not_listened_to_for_a_while(
+    tmp_path: Path,
+) -> None:
+    token = "the right one"
+
+    async def tries(guess: str) -> str:
+        with pytest.raises(RefusedError) as refused:
+            async with connect(server.url, token=guess):
+                pass
+        return refused.value.reason
+
+    async with served(tmp_path, token=token) as server:
+        async with talking(server.url, token=token) as talk:
+            reasons = [await tries(f"guess {n}") for n in range(5)]
+            for n in range(5):
+                status, _ = await asks(server, get(b"/metrics", b"Authorization: Bearer %d" % n))
+                assert status == 401
+            assert reasons == ["token"] * 5
+            assert await tries("another") == await tries(token) == "guessing"
+            status, said = await asks(server, get(b"/metrics", b"Authorization: Bearer right"))
+            assert status == 429
+            assert b"Too many wrong tokens" in said
+            await anyio.sleep(60)
+            async with connect(server.url, token=token):
+                pass
+            await talk.client.type("Hello.")
+            await talk.until(lambda: "ended" in talk.turns)
+            await talk.client.leave()
+        text = server.lobby.metrics.text().decode()
+    assert 'connections_refused_total{reason="token"} 10.0' in text
+    assert 'connections_refused_total{reason="guessing"} 3.0' in text
 
 
 @pytest.mark.slow

@@ -244,7 +244,7 @@ def measure(rounds: Rounds, section: Section) -> None:
         "clipped": "pieces",
         "false starts, noise": "per minute",
         "false starts, music": "per minute",
-        "per frame": "us per 20 ms",
+        "per frame": "µs per 20 ms",
         "load": "ms",
     }
     rounds.alternate(subjects, section)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from benchmarks.harness.results import Chart, Results, Section, number
@@ -11,6 +12,8 @@ OURS, OTHERS = "#1a73e8", "#9aa0a6"
 LINES = ["#1a73e8", "#d93025", "#188038", "#f29900", "#9334e6", "#5f6368"]
 LOGARITHMIC_FROM = 20
 """The ratio of the longest bar to the shortest from which on the axis is logarithmic."""
+ABREAST = 4
+"""Most panels in a row, so that a picture can be read at the width of a page."""
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
@@ -38,11 +41,15 @@ def _bars(section: Section) -> Any:
     columns = [name for name in section.units if any(name in row.figures for row in rows)]
     if not columns:
         return None
-    size = (3.5 + 2.6 * len(columns), 1.2 + 0.32 * len(rows))
+    deep = -(-len(columns) // ABREAST)
+    abreast = -(-len(columns) // deep)
+    size = (3.5 + 2.6 * abreast, deep * (1.2 + 0.32 * len(rows)))
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(section.title, fontsize=11)
-    axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-    for axis, column in zip(axes, columns, strict=True):
+    _title(figure, section.title)
+    axes = figure.subplots(deep, abreast, sharey=True, squeeze=False).ravel()
+    for axis in axes[len(columns) :]:
+        axis.set_visible(False)
+    for axis, column in zip(axes, columns, strict=False):
         for place, row in enumerate(rows):
             spread = row.figures.get(column)
             if spread is None:
@@ -61,6 +68,9 @@ def _bars(section: Section) -> Any:
         values = [row.figures[column].median for row in rows if column in row.figures]
         if min(values) > 0 and max(values) / min(values) >= LOGARITHMIC_FROM:
             axis.set_xscale("log")
+        else:
+            axis.locator_params(axis="x", nbins=4)
+            axis.xaxis.set_major_formatter("{x:,.10g}")
         axis.margins(x=0.25)
         axis.set_yticks(range(len(rows)), [row.subject for row in rows], fontsize=8)
         axis.tick_params(axis="x", labelsize=7)
@@ -77,13 +87,18 @@ def _charts(section: Section) -> Any:
     count = len(section.charts)
     columns = min(count, 2)
     figure = Figure(figsize=(5.2 * columns, 3.6 * -(-count // columns)), layout="constrained")
-    figure.suptitle(section.title, fontsize=11)
+    _title(figure, section.title)
     axes = figure.subplots(-(-count // columns), columns, squeeze=False).ravel()
     for axis, chart in zip(axes, section.charts, strict=False):
         _lines(axis, chart)
     for axis in axes[count:]:
         axis.set_visible(False)
     return figure
+
+
+def _title(figure: Any, title: str) -> None:
+    """Above the whole, in as many lines as it takes."""
+    figure.suptitle(fill(title.replace("`", ""), int(12 * figure.get_figwidth())), fontsize=11)
 
 
 def _lines(axis: Any, chart: Chart) -> None:

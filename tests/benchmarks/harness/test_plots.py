@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,18 @@ def test_the_same_results_give_the_same_file(tmp_path: Path) -> None:
     results = Results({}, {}, [Section("bars", "Bars", "", {"cpu": "µs"}, [row])])
     first, second = (draw(results, tmp_path / name)[0].read_bytes() for name in "ab")
     assert first == second
+
+
+def test_a_picture_is_as_wide_as_a_page_however_much_it_shows(tmp_path: Path) -> None:
+    row = Row("ours", {str(n): Spread.of([1.0, 2.0]) for n in range(13)})
+    title = "Whatever was measured, " * 5 + "by `one command`"
+    one = Section("one", title, "", {"0": "µs"}, [row])
+    many = Section("many", title, "", dict.fromkeys(row.figures, "µs"), [row])
+    for file in draw(Results({}, {}, [one, many]), tmp_path):
+        shown = file.read_text()
+        width = re.search(r'<svg [^>]*width="([\d.]+)pt"', shown)
+        assert width is not None
+        assert float(width[1]) < 1_010
+        titles = re.findall(r">([^<]*(?:Whatever|measured|command)[^<]*)<", shown)
+        assert " ".join(titles) == title.replace("`", "")
+        assert max(map(len, titles)) * 6 < float(width[1])

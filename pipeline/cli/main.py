@@ -55,13 +55,8 @@ def _later(name: str) -> Callable[..., list[CompletionItem]]:
     help="What is seen while it runs. auto: live at a terminal, else lines.",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and debugging messages.")
-@click.option(
-    "--drain",
-    type=click.FloatRange(min=0),
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long what is under way may take to end after the first Ctrl-C.",
+@options.seconds(
+    "--drain", 10.0, "How long what is under way may take to end after the first Ctrl-C."
 )
 @click.option(
     "--report",
@@ -69,27 +64,10 @@ def _later(name: str) -> Callable[..., list[CompletionItem]]:
     metavar="FILE.html",
     help="Write a page of the session when it is over: timeline, sound, words, waits.",
 )
-@click.option(
-    "--otel/--no-otel",
-    default=None,
-    help="Tell OpenTelemetry what happens. If not given, as variables of the environment say.",
-)
-@click.option(
-    "--otel-content", is_flag=True, help="Tell it what was said, too: this is personal data."
-)
-@click.option(
-    "--control/--no-control",
-    default=True,
-    help="Let `pipeline top` and `pipeline tap` of the same user look at it; they may by default.",
-)
-@click.option(
-    "--watchdog",
-    type=click.FloatRange(min=0),
-    default=0.2,
-    show_default=True,
-    metavar="SECONDS",
-    help="Say which processor holds up all others for so long; 0 never says it.",
-)
+@options.otel
+@options.otel_content
+@options.control
+@options.watchdog
 def run(
     config: str,
     overrides: tuple[str, ...],

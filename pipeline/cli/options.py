@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import click
 
 
@@ -17,6 +21,25 @@ def _refuse_code(context: click.Context, _: click.Parameter, refused: bool) -> N
         from pipeline.settings import code_refused
 
         context.with_resource(code_refused())
+
+
+def seconds(name: str, default: float, help: str, **limits: Any) -> Callable[..., Any]:
+    """An option that is a time. limits: as of `click.FloatRange`; from 0, if there are none."""
+    return click.option(
+        name,
+        type=click.FloatRange(**(limits or {"min": 0})),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help=help,
+    )
+
+
+def number(name: str, default: int, help: str, *, least: int = 1) -> Callable[..., Any]:
+    """An option that is a number of something."""
+    return click.option(
+        name, type=click.IntRange(min=least), default=default, show_default=True, help=help
+    )
 
 
 overrides = click.option(
@@ -47,3 +70,37 @@ no_code = click.option(
     help="Refuse files and modules of code that the configuration names.",
 )
 """While the command runs, what would load code raises SettingError."""
+
+watchdog = seconds(
+    "--watchdog", 0.2, "Say which processor holds up all others for so long; 0 never says it."
+)
+"""Gives `watchdog`, for `pipeline.Watchdog`."""
+
+otel = click.option(
+    "--otel/--no-otel",
+    default=None,
+    help="Tell OpenTelemetry what happens. If not given, as variables of the environment say.",
+)
+"""Gives `otel`, None where nothing was said: then `pipeline.wants_telemetry` tells."""
+
+otel_content = click.option(
+    "--otel-content", is_flag=True, help="Tell it what was said, too: this is personal data."
+)
+"""Gives `otel_content`."""
+
+control = click.option(
+    "--control/--no-control",
+    default=True,
+    help="Let `pipeline top` and `pipeline tap` of the same user look at it; they may by default.",
+)
+"""Gives `control`, for `pipeline.Control`."""
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """What is imported in it comes with an extra of this package, and may be missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        hint = f"pip install 'live-pipeline[{name}]'"
+        raise click.UsageError(f"the package {error.name} is missing: {hint}") from None

@@ -42,21 +42,8 @@ Exit status: 0 all done; 1 some have failed; 2 the input is wrong, nothing was r
     help="Files at a time, at most as many as `limit` of live_api has sessions for. "
     "Left out, four for each core.",
 )
-@click.option(
-    "--retries",
-    type=click.IntRange(min=0),
-    default=2,
-    show_default=True,
-    help="Further attempts after a failure that may pass.",
-)
-@click.option(
-    "--longest",
-    type=click.FloatRange(min=0, min_open=True),
-    default=3600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="One attempt takes no longer.",
-)
+@shared.number("--retries", 2, "Further attempts after a failure that may pass.", least=0)
+@shared.seconds("--longest", 3600.0, "One attempt takes no longer.", min=0, min_open=True)
 @click.option(
     "--files",
     "folder",
@@ -113,11 +100,8 @@ def batch(
     lets the files under way come to their end, the second stops at once.
     """
     if on == "ray":
-        try:
+        with shared.extra("ray"):
             import ray  # noqa: F401
-        except ModuleNotFoundError:
-            hint = "pip install 'live-pipeline[ray]'"
-            raise click.UsageError(f"the package ray is missing: {hint}") from None
     from processors.batch.run import Options, run_batch
 
     if not files and not inputs:

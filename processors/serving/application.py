@@ -82,7 +82,7 @@ class Application:
         self.lobby = Lobby(offer, limits or Limits(), onlookers, places)
         # In a cluster, all clients may come by the address of its proxy.
         self._tokens = TokenCheck(token, by_address=places is None)
-        self._origins = {origin.rstrip("/") for origin in origins}
+        self._origins = {origin.rstrip("/").lower() for origin in origins}
         self._loopback = loopback
         self._strangers: dict[anyio.CancelScope, None] = {}  # in the order of their coming
         middleware = [Middleware(_WithHeaders)]

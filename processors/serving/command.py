@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -12,6 +13,16 @@ NO_TLS = (
     "--on ray goes without --tls-cert and --tls-key: Ray Serve speaks no TLS to clients. "
     "Put a load balancer that does in front of it"
 )
+ORIGIN = re.compile(r"https?://[^/?#@\s]+/?")
+
+
+def _check_origins(
+    _: click.Context, __: click.Parameter, origins: tuple[str, ...]
+) -> tuple[str, ...]:
+    for origin in origins:
+        if not ORIGIN.fullmatch(origin):
+            raise click.BadParameter(f"{origin} is no origin: write https://talk.example.org")
+    return origins
 
 
 @click.command()
@@ -41,51 +52,15 @@ NO_TLS = (
     is_flag=True,
     help="Tell clients nothing of functions and their results, thoughts, code and searches.",
 )
-@click.option(
-    "--max-sessions",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="Conversations at a time.",
+@options.number("--max-sessions", 10, "Conversations at a time.")
+@options.number("--queue", 0, "Clients that may wait for a place; others are refused.", least=0)
+@options.seconds("--grace", 60.0, "How long a client that has dropped out may take to come back.")
+@options.seconds(
+    "--idle", 300.0, "A conversation ends when nobody has said anything for so long.", min=1
 )
-@click.option(
-    "--queue",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Clients that may wait for a place; others are refused.",
-)
-@click.option(
-    "--grace",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a client that has dropped out may take to come back.",
-)
-@click.option(
-    "--idle",
-    type=click.FloatRange(min=1),
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="A conversation ends when nobody has said anything for so long.",
-)
-@click.option(
-    "--longest",
-    type=click.FloatRange(min=1),
-    default=3600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="A conversation ends after so long.",
-)
-@click.option(
-    "--drain",
-    type=click.FloatRange(min=0),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long conversations may go on after the first signal to stop.",
+@options.seconds("--longest", 3600.0, "A conversation ends after so long.", min=1)
+@options.seconds(
+    "--drain", 30.0, "How long conversations may go on after the first signal to stop."
 )
 @click.option(
     "--max-message",
@@ -95,14 +70,7 @@ NO_TLS = (
     metavar="BYTES",
     help="The largest message that a client may send.",
 )
-@click.option(
-    "--watchdog",
-    type=click.FloatRange(min=0),
-    default=0.2,
-    show_default=True,
-    metavar="SECONDS",
-    help="Say which processor holds up all conversations for so long; 0 never says it.",
-)
+@options.watchdog
 @click.option(
     "--token",
     envvar="PIPELINE_SERVE_TOKEN",
@@ -115,6 +83,7 @@ NO_TLS = (
     "origins",
     multiple=True,
     metavar="URL",
+    callback=_check_origins,
     help="Pages of this origin may connect, besides the server's own; repeatable.",
 )
 @click.option(
@@ -130,19 +99,9 @@ NO_TLS = (
     metavar="NUMBER",
     help="How many of these pages stay; the oldest are removed. All, if not given.",
 )
-@click.option(
-    "--otel/--no-otel",
-    default=None,
-    help="Tell OpenTelemetry what happens. If not given, as variables of the environment say.",
-)
-@click.option(
-    "--otel-content", is_flag=True, help="Tell it what was said, too: this is personal data."
-)
-@click.option(
-    "--control/--no-control",
-    default=True,
-    help="Let `pipeline top` and `pipeline tap` of the same user look; they may by default.",
-)
+@options.otel
+@options.otel_content
+@options.control
 @click.option("--tls-cert", type=click.Path(), help="PEM of the certificate and its chain.")
 @click.option("--tls-key", type=click.Path(), help="PEM of its key.")
 @click.option(
@@ -156,20 +115,8 @@ NO_TLS = (
     metavar="HOST:PORT",
     help="Of the cluster; also RAY_ADDRESS. Left out, Ray is started on this machine.",
 )
-@click.option(
-    "--replicas",
-    type=click.IntRange(min=1),
-    default=4,
-    show_default=True,
-    help="With --on: processes that serve, at most.",
-)
-@click.option(
-    "--replica-sessions",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    help="With --on: conversations of one process, at most.",
-)
+@options.number("--replicas", 4, "With --on: processes that serve, at most.")
+@options.number("--replica-sessions", 50, "With --on: conversations of one process, at most.")
 def serve(
     config: str,
     overrides: tuple[str, ...],
@@ -206,70 +153,50 @@ def serve(
     There is a page to talk to at the address that is printed. The first signal lets conversations
     come to their end, the second stops at once.
     """
-    try:
-        from processors.serving.server import serve_config
-    except ModuleNotFoundError as error:
-        hint = "pip install 'live-pipeline[serve]'"
-        raise click.UsageError(f"the package {error.name} is missing: {hint}") from None
+    with options.extra("serve"):
+        from processors.serving.server import Service, serve_config
     from pipeline import wants_telemetry
     from processors.serving.limits import Limits
     from processors.serving.onlookers import Watching
 
     if keep_reports and not pages:
         raise click.UsageError("--keep-reports goes with --report")
-    watching = Watching(
-        pages=Path(pages) if pages else None,
-        keep=keep_reports,
-        telemetry=wants_telemetry() if otel is None else otel,
-        content=otel_content,
-        control=control,
-    )
-    limits = Limits(
-        sessions=max_sessions,
-        queue=queue,
-        grace_s=grace,
-        idle_s=idle,
-        longest_s=longest,
-        drain_s=drain,
-        message_bytes=max_message,
-        hold_s=watchdog,
-    )
-    if on == "ray":
-        if tls_cert or tls_key:
-            raise click.UsageError(NO_TLS)
-        try:
-            from processors.serving.on_ray import Cluster, serve_on_ray
-        except ModuleNotFoundError as error:
-            hint = "pip install 'live-pipeline[ray]'"
-            raise click.UsageError(f"the package {error.name} is missing: {hint}") from None
-        status = serve_on_ray(
-            config,
-            Cluster(address, replicas, replica_sessions),
-            host=host,
-            port=port,
-            bind=bind,
-            files=files,
-            overrides=overrides,
-            private=private,
-            limits=limits,
-            token=token,
-            origins=origins,
-            watching=watching,
-        )
-        raise SystemExit(status)
-    status = serve_config(
-        config,
+    if tls_key and not tls_cert:
+        raise click.UsageError("--tls-key goes with --tls-cert")
+    if on and tls_cert:
+        raise click.UsageError(NO_TLS)
+    service = Service(
+        config=config,
         host=host,
         port=port,
         bind=bind,
         files=files,
         overrides=overrides,
         private=private,
-        limits=limits,
         token=token,
         origins=origins,
         cert=tls_cert,
         key=tls_key,
-        watching=watching,
+        limits=Limits(
+            sessions=max_sessions,
+            queue=queue,
+            grace_s=grace,
+            idle_s=idle,
+            longest_s=longest,
+            drain_s=drain,
+            message_bytes=max_message,
+            hold_s=watchdog,
+        ),
+        watching=Watching(
+            pages=Path(pages) if pages else None,
+            keep=keep_reports,
+            telemetry=wants_telemetry() if otel is None else otel,
+            content=otel_content,
+            control=control,
+        ),
     )
-    raise SystemExit(status)
+    if on == "ray":
+        with options.extra("ray"):
+            from processors.serving.on_ray import Cluster, serve_on_ray
+        raise SystemExit(serve_on_ray(service, Cluster(address, replicas, replica_sessions)))
+    raise SystemExit(serve_config(service))

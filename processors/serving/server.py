@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -36,6 +37,8 @@ STUCK_MS = 30_000
 """A connection of which nothing gets through for so long is given up by the system."""
 FAREWELL_S = 3
 """So long connections may take to close when the server ends."""
+HANDSHAKE_S = 10.0
+"""Of TLS; asyncio itself waits for a minute."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,12 @@ async def serving(
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup([listener])  # these are the steps of `Server.serve` without its signals
+    # These are the steps of `Server.serve` without its signals, and with a limit for handshakes.
+    await server.startup([])
     async with anyio.create_task_group() as group:
         group.start_soon(server.main_loop)
         try:
+            server.servers.append(await _accepting(server, listener))
             yield server
         finally:
             group.cancel_scope.cancel()
@@ -100,6 +105,23 @@ async def serving(
                 await server.shutdown([listener])
                 if server.force_exit:
                     await server.lifespan.shutdown()
+
+
+async def _accepting(server: uvicorn.Server, listener: socket.socket) -> asyncio.Server:
+    config = server.config
+
+    def visitor() -> asyncio.Protocol:
+        return config.http_protocol_class(  # type: ignore[call-arg]
+            config=config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+
+    return await asyncio.get_running_loop().create_server(
+        visitor,
+        sock=listener,
+        backlog=BACKLOG,
+        ssl=config.ssl,
+        ssl_handshake_timeout=HANDSHAKE_S if config.ssl else None,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

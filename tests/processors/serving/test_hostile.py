@@ -109,6 +109,22 @@ async def test_who_has_asked_once_is_not_waited_for_either(tmp_path: Path) -> No
         assert anyio.current_time() - began < 25
 
 
+@pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01\x02\x00"])
+async def test_who_does_not_end_a_handshake_is_not_waited_for(tmp_path: Path, hello: bytes) -> None:
+    trustme = pytest.importorskip("trustme", reason="needs the extra `simulate`")
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    async with (
+        served(tmp_path, cert=str(tmp_path / "server.pem")) as server,
+        wire(server) as stream,
+    ):
+        began = anyio.current_time()
+        if hello:
+            await stream.send(hello)
+        await until_closed(stream)
+        assert anyio.current_time() - began == pytest.approx(10, abs=1)
+
+
 async def test_a_thousand_that_never_ask_keep_nobody_out(tmp_path: Path) -> None:
     async with served(tmp_path) as server, anyio.create_task_group() as group:
         for _ in range(1000):

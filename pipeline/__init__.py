@@ -158,7 +158,6 @@ __all__ = [
 _HOMES = (
     "pipeline.deferring",
     "pipeline.errors",
-    "pipeline.files",
     "pipeline.frames",
     "pipeline.wakeup",
     "pipeline.supervision",
@@ -171,6 +170,7 @@ _HOMES = (
     "pipeline.runtime.run",
     "pipeline.runtime.waker",
     "pipeline.runtime.watchdog",
+    "pipeline.files",
     "pipeline.config",
     "pipeline.drawing.picture",
     "pipeline.observing.control",

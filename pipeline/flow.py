@@ -10,10 +10,8 @@ from pipeline.errors import Place
 _TOKEN = re.compile(r"\s*(?:(?P<name>[^\s<>,-](?:[^\s<>,-]|-(?!>))*)|(?P<arrow><->|->))")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
-_NEARLY = re.compile(
-    r"<-{1,2}|[-=~]{1,3}>|>{1,3}|[|=~]|-{2,}(?!>)|[\u2190-\u21ff\u2794\u279c\u27f5-\u27ff]"
-)
-"""What people write instead of an arrow."""
+_NEARLY = r"<-{1,2}|[-=~]{1,3}>|>{1,3}|[|=~]|-{2,}(?!>)|[\u2190-\u21ff\u2794\u279c\u27f5-\u27ff]"
+"""What people write instead of an arrow. Compiled when somebody does: that takes a while."""
 _TO_THE_LEFT = ("<-", "<--", "\u2190", "\u27f5")
 
 ARROWS = "write `a -> b -> c`, or `a <-> b` for both directions"
@@ -61,7 +59,7 @@ def parse_chain(text: str) -> list[Link]:
         at = position + len(text[position:]) - len(text[position:].lstrip())
         name = token["name"] if token else None
         if (token is None or name) and not (name and _NAME.fullmatch(name)):
-            nearly = _NEARLY.search(text, at)
+            nearly = re.compile(_NEARLY).search(text, at)
             word = text[at : nearly.start()] if nearly else ""
             inside = nearly and token and nearly.start() < token.end() and _NAME.fullmatch(word)
             if nearly and (not word or inside):

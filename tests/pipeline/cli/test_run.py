@@ -379,10 +379,10 @@ class Waits(Sink):
 
 class InThread(Sink):
     async def consume(self, frame: TextFrame) -> None:
-        self.context.log.info("got one")
         await anyio.to_thread.run_sync(self.wait)
 
     def wait(self) -> None:
+        self.context.log.info("got one")
         threading.Event().wait()
 """
 

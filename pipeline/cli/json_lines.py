@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import msgspec
 from rich.console import Console
 
 from pipeline.cli.stopping import PATIENCE_S
 from pipeline.cli.streams import Outlet
 from pipeline.cli.views import View
 from pipeline.errors import describe
-from pipeline.frames import SECOND, Frame, TurnStarted, Usage
-from pipeline.observing.peeking import NOT_SHOWN, event_name
+from pipeline.frames import SECOND, Frame
+from pipeline.observing.peeking import NOT_SHOWN, event_name, in_json
 from pipeline.observing.sampling import Sampler
+from pipeline.observing.tally import Tally
 from pipeline.runtime.run import Run
 from pipeline.runtime.wiring import Taps
 
@@ -45,12 +43,12 @@ class JsonLines(View):
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, whatever the terminal is
         self._out = Outlet(sys.stdout, gone=self._gone)
-        self._turns = 0
-        self._usage: dict[str, Usage] = {}
+        self._tally = Tally()
 
     @property
     def taps(self) -> Taps:
-        return {kind: self._frame for kind in _kinds(Frame) if not kind.media}
+        kinds = Frame.__subclasses__()  # a tap sees what is derived from those, too
+        return {kind: self._frame for kind in kinds if not kind.media}
 
     def note(self, text: str) -> None:
         self._write("note", text=text)
@@ -86,16 +84,13 @@ class JsonLines(View):
         self._out.settle()
         super().failed(failure, debug=debug)
 
-    def ended(self, report: Report) -> None:
+    def done(self, report: Report) -> None:
         self._run, self._at = None, report.seconds
-        tokens: Counter[str] = Counter()
-        for usage in self._usage.values():
-            tokens.update(usage.totals)
         self._write(
             "ended",
             completed=report.completed,
-            turns=self._turns,
-            tokens=dict(tokens),
+            turns=self._tally.turns,
+            tokens=dict(self._tally.tokens),
             edges=[{"from": e.source, "to": e.target, "frames": e.frames} for e in report.edges],
             dropped=[
                 {"node": node, "reason": reason, "frames": frames}
@@ -110,12 +105,10 @@ class JsonLines(View):
         self._out.settle()
 
     def _frame(self, node: str, frame: Frame) -> None:
-        if isinstance(frame, TurnStarted):
-            self._turns += 1
-        if isinstance(frame, Usage):
-            self._usage[node] = frame
-        fields = {name: getattr(frame, name) for name in frame.__struct_fields__}
-        self._write(event_name(type(frame)), node=node, **_without(fields))
+        self._tally.count(node, frame)
+        names = (name for name in frame.__struct_fields__ if name not in NOT_SHOWN)
+        fields = {name: getattr(frame, name) for name in names}
+        self._write(event_name(type(frame)), node=node, **fields)
 
     def _write(self, event: str, **fields: Any) -> None:
         if self._run is not None:
@@ -123,9 +116,9 @@ class JsonLines(View):
         row = {"event": event, "at": round(self._at, 3), **fields}
         if self._left_out:
             left_out = {"event": "left-out", "at": row["at"], "lines": self._left_out}
-            if self._out.offer(_line(left_out)):
+            if self._out.offer(in_json(left_out).decode()):
                 self._left_out = 0
-        if self._left_out or not self._out.offer(_line(row)):
+        if self._left_out or not self._out.offer(in_json(row).decode()):
             self._left_out += 1
 
     def _gone(self, error: Exception) -> None:
@@ -133,16 +126,3 @@ class JsonLines(View):
         if not isinstance(error, BrokenPipeError):
             message = f"no more events are written to standard output: {describe(error)}"
             self.console.print(message, markup=False, soft_wrap=True)
-
-
-def _line(row: Mapping[str, Any]) -> str:
-    return msgspec.json.encode(row, enc_hook=str).decode() + "\n"
-
-
-def _without(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in NOT_SHOWN}
-
-
-def _kinds(kind: type[Frame]) -> Iterator[type[Frame]]:
-    """The frame types that are derived from one directly; taps see what is derived from those."""
-    yield from kind.__subclasses__()

@@ -17,9 +17,9 @@ from pipeline.cli.stopping import PATIENCE_S, STOPPED, obeying_signals
 from pipeline.cli.streams import Outlet
 from pipeline.cli.views import Lines, Live, View, ViewName
 from pipeline.config import check_file, load
+from pipeline.environment import STANDARD
 from pipeline.errors import (
     ConfigError,
-    PipelineError,
     ProcessorFailure,
     SettingError,
     describe,
@@ -32,7 +32,6 @@ from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
 from pipeline.runtime.watchdog import LONGEST_S, Watchdog
-from pipeline.settings import read_settings
 
 FAILED, WRONG_INPUT = 1, 2
 
@@ -93,7 +92,7 @@ def run_config(
             raise
         console.print(f"cannot run: {describe(shortage)}", markup=False, soft_wrap=True)
         return FAILED
-    shown.ended(report)
+    shown.done(report)
     for detached in report.failures:
         shown.failed(detached, debug=False)
     gone = [file for file in report.files if not os.path.lexists(file)]
@@ -132,39 +131,19 @@ def _shortage(error: Exception) -> BaseException | None:
 
 def _on_stdout(graph: Graph) -> str | None:
     """The node that writes to standard output, if one does."""
-    for node in graph.nodes.values():
-        for setting in read_settings(type(node.processor)).values():
-            value = getattr(node.processor, setting.name, None)
-            if setting.is_output and value is not None and str(value) == "-":
-                return node.name
-    return None
+    writers = (nodes for path, nodes in graph.files_written().items() if path.name == STANDARD)
+    return next((node.name for nodes in writers for node, _ in nodes), None)
 
 
 async def _run(
     graph: Graph, view: View, observers: Sequence[Observer], drain_seconds: float
 ) -> tuple[Report, list[int]]:
     """The report, and the signals that came."""
-    run = Run(graph, taps=view.taps, observers=observers, drain_seconds=drain_seconds)
+    run = Run(graph, observers=[view, *observers], drain_seconds=drain_seconds)
 
     def finish() -> None:
         run.finish()
         view.note(f"finishing, for at most {drain_seconds:g} s; once more to stop at once")
 
     with obeying_signals(finish, run.cancel, drain_seconds=drain_seconds) as stopped_by:
-        outcome = await _watched(run, view)
-    if isinstance(outcome, PipelineError):
-        raise outcome
-    return outcome, stopped_by
-
-
-async def _watched(run: Run, view: View) -> Report | PipelineError:
-    """What came of a run; an error that was raised here would be wrapped in groups."""
-    outcome: Report | PipelineError
-    async with anyio.create_task_group() as group:
-        group.start_soon(view.watch, run)
-        try:
-            outcome = await run.execute()
-        except PipelineError as error:  # raised outside, or the task group would wrap it
-            outcome = error
-        group.cancel_scope.cancel()
-    return outcome
+        return await run.execute(), stopped_by

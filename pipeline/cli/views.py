@@ -22,6 +22,7 @@ from rich.text import Text
 from pipeline.cli.summary import print_summary
 from pipeline.cli.talk import Talk
 from pipeline.errors import describe
+from pipeline.runtime.observer import Observer
 from pipeline.runtime.run import Run
 from pipeline.runtime.watchdog import WATCHDOG
 from pipeline.runtime.wiring import Taps
@@ -38,20 +39,16 @@ KEPT = 1_000
 """Lines of the conversation that are printed after the live view."""
 
 
-class View:
+class View(Observer):
     """Shows nothing of a run but what goes wrong; base of the others.
 
-    taps: what it sees of the frames. level: from which on it shows log messages.
+    level: from which on it shows log messages.
     """
 
     level = logging.WARNING
 
     def __init__(self, console: Console) -> None:
         self.console = console
-
-    @property
-    def taps(self) -> Taps:
-        return {}
 
     def note(self, text: str) -> None:
         """A remark between other things."""
@@ -61,16 +58,13 @@ class View:
         """A message of a processor."""
         self.note(text)
 
-    async def watch(self, run: Run) -> None:
-        """Look at the run until cancelled."""
-
     def failed(self, failure: ProcessorFailure, *, debug: bool) -> None:
         """The last thing that is shown of a run that failed."""
         if debug:
             self.console.print_exception()
         self.console.print(str(failure), style="red", markup=False, soft_wrap=True)
 
-    def ended(self, report: Report) -> None:
+    def done(self, report: Report) -> None:
         """The last thing that is shown of a run that did not fail."""
 
     @contextmanager
@@ -153,7 +147,7 @@ class Lines(View):
         self.talk.end_line()
         super().failed(failure, debug=debug)
 
-    def ended(self, report: Report) -> None:
+    def done(self, report: Report) -> None:
         self.talk.end_line()
         print_summary(report, self.talk.tally.turns, self.console, self.talk.tally.tokens)
 
@@ -210,9 +204,9 @@ class Live(Lines):
         self._print_words()
         super().failed(failure, debug=debug)
 
-    def ended(self, report: Report) -> None:
+    def done(self, report: Report) -> None:
         self._print_words()
-        super().ended(report)
+        super().done(report)
 
     def _print_words(self) -> None:
         self.talk.end_line()

@@ -53,7 +53,10 @@ class _Lines:
         await self._stream.send(msgspec.json.encode(ask) + b"\n")
 
     async def next(self) -> bytes:
-        line = await self._buffered.receive_until(b"\n", LONGEST_LINE)
+        try:
+            line = await self._buffered.receive_until(b"\n", LONGEST_LINE)
+        except anyio.DelimiterNotFound:
+            raise _RefusedError(f"more than {LONGEST_LINE >> 20} MiB came in one line") from None
         if line.startswith(b'{"error":'):
             raise _RefusedError(msgspec.json.decode(line)["error"])
         return line

@@ -26,9 +26,9 @@ from anyio.abc import ByteStream, SocketStream
 from anyio.lowlevel import checkpoint
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from pipeline.errors import did_you_mean
+from pipeline.errors import did_you_mean, innermost
 from pipeline.frames import SECOND, Frame
-from pipeline.observing.peeking import Peek, Wanted, describe, unmatched
+from pipeline.observing.peeking import Peek, Wanted, describe, in_json, unmatched
 from pipeline.observing.sampling import Sample, Sampler
 from pipeline.observing.tally import Tally
 from pipeline.runtime.observer import Observer
@@ -180,8 +180,8 @@ class Control:
                 await self._reply(stream, msgspec.json.decode(line, type=Ask))
             except* GONE:
                 pass
-            except* msgspec.MsgspecError as wrong:
-                logging.getLogger("pipeline").debug("cannot read what is asked: %s", wrong)
+            except* Exception as wrong:  # which is nothing to the runs, nor to others who look
+                logging.getLogger("pipeline").debug("cannot answer: %s", innermost(wrong))
 
     async def _reply(self, stream: SocketStream, ask: Ask) -> None:
         if ask.tap:
@@ -346,4 +346,4 @@ async def _until_gone(stream: ByteStream, leave: Callable[[], object]) -> None:
 
 
 async def _send(stream: ByteStream, row: Any) -> None:
-    await stream.send(msgspec.json.encode(row, enc_hook=str) + b"\n")
+    await stream.send(in_json(row))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Self
+
+import msgspec
 
 from pipeline.errors import did_you_mean
 from pipeline.frames import SECOND, AudioFrame, Frame
@@ -72,30 +75,16 @@ def describe(at: int, place: str, frame: Frame) -> dict[str, Any]:
 
     at: nanoseconds since the run began, when it was seen; in the row, seconds.
     """
-    row: dict[str, Any] = {
-        "at": round(at / SECOND, 4),
-        "place": place,
-        "type": event_name(type(frame)),
-    }
-    if isinstance(frame, AudioFrame):
-        samples = frame.samples.astype("float64") / 32768
-        power = float((samples**2).mean()) if samples.size else 0.0
-        peak = float(abs(samples).max()) if samples.size else 0.0
-        row |= {
-            "speaker": frame.speaker.value,
-            "pts": frame.pts,
-            "turn": frame.turn,
-            "ms": round(frame.duration / 1e6, 2),
-            "rate": frame.rate,
-            "channels": frame.channels,
-            "rms_db": _decibels(power, 10),
-            "peak_db": _decibels(peak, 20),
-        }
-        return row
-    for name in frame.__struct_fields__:
-        if name not in NOT_SHOWN:
-            row[name] = _shown(getattr(frame, name))
-    return row
+    return {"at": round(at / SECOND, 4), "place": place, **_shown(frame)}
+
+
+def in_json(row: Any) -> bytes:
+    """A line for another process. Half a pair of surrogates, which UTF-8 has not, becomes `?`."""
+    try:
+        return msgspec.json.encode(row, enc_hook=str) + b"\n"
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(row, enc_hook=str, str_keys=True)
+        return (json.dumps(plain, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def event_name(kind: type[Frame]) -> str:
@@ -105,11 +94,36 @@ def event_name(kind: type[Frame]) -> str:
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, Frame):
+        return {"type": event_name(type(value)), **_fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, str) and len(value) > LONGEST:
         return f"{value[:LONGEST]}..."
     return value
+
+
+def _fields(frame: Frame) -> dict[str, Any]:
+    if isinstance(frame, AudioFrame):
+        samples = frame.samples.astype("float64") / 32768
+        power = float((samples**2).mean()) if samples.size else 0.0
+        peak = float(abs(samples).max()) if samples.size else 0.0
+        return {
+            "speaker": frame.speaker.value,
+            "pts": frame.pts,
+            "turn": frame.turn,
+            "ms": round(frame.duration / 1e6, 2),
+            "rate": frame.rate,
+            "channels": frame.channels,
+            "rms_db": _decibels(power, 10),
+            "peak_db": _decibels(peak, 20),
+        }
+    names = (name for name in frame.__struct_fields__ if name not in NOT_SHOWN)
+    return {name: _shown(getattr(frame, name)) for name in names}
 
 
 def _decibels(value: float, factor: int) -> float | None:

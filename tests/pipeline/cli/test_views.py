@@ -280,6 +280,43 @@ def test_events_one_to_a_line() -> None:
     assert {"from": "ticks", "to": "out", "frames": 150} in last["edges"]
 
 
+ODD = """
+from collections.abc import AsyncIterator
+from pipeline import Frame, Sink, Source, TextFrame
+
+class Endless(Frame, frozen=True):
+    data: dict
+
+class Odd(Source):
+    async def frames(self) -> AsyncIterator[TextFrame | Endless]:
+        yield TextFrame("half a pair: \\ud83d")
+        endless = {}
+        endless["again"] = endless
+        yield Endless(endless)
+        yield TextFrame("plain")
+
+class All(Sink):
+    def consume(self, frame: TextFrame | Endless) -> None: ...
+"""
+
+
+def test_what_cannot_be_an_event_does_not_end_the_run(folder: Path) -> None:
+    (folder / "odd.py").write_text(ODD)
+    (folder / "x.yaml").write_text("""
+processors:
+  odd: {use: ./odd.py:Odd}
+  all: {use: ./odd.py:All}
+flow: [odd -> all]
+""")
+    result = pipeline("--view", "json")
+    assert result.exit_code == 0, result.output
+    rows = events(result)
+    assert [row["text"] for row in rows if row["event"] == "text"] == ["half a pair: ?", "plain"]
+    [said] = [row["text"] for row in rows if row["event"] == "log"]
+    assert said.startswith("JsonLines failed: RecursionError")
+    assert rows[-1]["event"] == "ended"
+
+
 def test_a_failure_is_an_event_too() -> None:
     result = pipeline("--view", "json", "--set", "out.fails=true")
     assert result.exit_code == 1

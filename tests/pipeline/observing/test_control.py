@@ -5,19 +5,30 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline import AudioFrame, Graph, Run, Speaker, TextFrame, Transcript
+from pipeline import (
+    AudioFrame,
+    DeadLetter,
+    Graph,
+    Observer,
+    Run,
+    Speaker,
+    TextFrame,
+    ToolResult,
+    Transcript,
+)
 from pipeline.cli.main import main
-from pipeline.observing.control import MOST, ControlledRun, runtime_folder
-from pipeline.observing.peeking import Peek, Wanted, describe, unmatched
+from pipeline.observing.control import MOST, Control, ControlledRun, runtime_folder
+from pipeline.observing.peeking import Peek, Wanted, describe, in_json, unmatched
 from pipeline.runtime.wiring import Selects, Tap
 from pipeline.testing import Collect, Given
 
@@ -141,28 +152,44 @@ def test_a_folder_that_others_can_enter_is_not_used(folder: Path) -> None:
     assert "open to others" in result.stderr
 
 
-async def test_one_who_does_not_read_costs_frames_of_his_own_and_nobody_elses(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The socket is full long before the run is over, which gives all frames to its sink."""
-    texts = [TextFrame(f"{number} {'x' * 1500}") for number in range(20 * MOST)]
+class _Tapped(Run):
+    """Tells when it is tapped, and when no longer."""
 
-    listens, tapped, untapped = anyio.Event(), anyio.Event(), anyio.Event()
+    def __init__(self, graph: Graph, observers: Sequence[Observer]) -> None:
+        super().__init__(graph, observers=observers)
+        self.tapped, self.untapped = anyio.Event(), anyio.Event()
+
+    @contextmanager
+    def tapping(self, selects: Selects, tap: Tap) -> Iterator[None]:
+        try:
+            with super().tapping(selects, tap):
+                self.tapped.set()
+                yield
+        finally:
+            self.untapped.set()
+
+
+@pytest.fixture
+def listens(monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
+    """Is set when one can connect."""
+    event = anyio.Event()
 
     class Told(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if "can see this run at" in record.getMessage():
-                listens.set()
+                event.set()
 
-    class Tapped(Run):
-        @contextmanager
-        def tapping(self, selects: Selects, tap: Tap) -> Iterator[None]:
-            try:
-                with super().tapping(selects, tap):
-                    tapped.set()
-                    yield
-            finally:
-                untapped.set()
+    log = logging.getLogger("pipeline")
+    monkeypatch.setattr(log, "level", logging.DEBUG)
+    monkeypatch.setattr(log, "handlers", [Told()])
+    return event
+
+
+async def test_one_who_does_not_read_costs_frames_of_his_own_and_nobody_elses(
+    listens: anyio.Event,
+) -> None:
+    """The socket is full long before the run is over, which gives all frames to its sink."""
+    texts = [TextFrame(f"{number} {'x' * 1500}") for number in range(20 * MOST)]
 
     class Patient(Given):
         async def frames(self) -> AsyncIterator[TextFrame]:
@@ -170,7 +197,7 @@ async def test_one_who_does_not_read_costs_frames_of_his_own_and_nobody_elses(
             await listens.wait()
             async with await anyio.connect_unix(path) as stream:
                 await stream.send(b'{"tap": ["in.*"]}\n')
-                await tapped.wait()
+                await run.tapped.wait()
                 for text in texts:
                     yield text
                     await anyio.lowlevel.checkpoint()
@@ -179,13 +206,10 @@ async def test_one_who_does_not_read_costs_frames_of_his_own_and_nobody_elses(
                     while b"left_out" not in received:
                         received = received[-100:] + await stream.receive()
             with anyio.fail_after(10):
-                await untapped.wait()  # it goes with who has tapped
+                await run.untapped.wait()  # it goes with who has tapped
 
-    log = logging.getLogger("pipeline")
-    monkeypatch.setattr(log, "level", logging.DEBUG)
-    monkeypatch.setattr(log, "handlers", [Told()])
     output = Collect()
-    run = Tapped(
+    run = _Tapped(
         Graph({"in": Patient([]), "out": output}, ["in -> out"]),
         observers=[ControlledRun("a.yaml")],
     )
@@ -232,6 +256,51 @@ def test_long_texts_are_cut() -> None:
     row = describe(0, "in", TextFrame("x" * 5000))
     assert len(row["text"]) < 2100
     assert "born" not in row
+
+
+def test_long_texts_are_cut_wherever_they_are_and_frames_within_frames_described() -> None:
+    row = describe(0, "tools", ToolResult("1", "f", {"output": ["x" * 5000, b"abc"]}))
+    assert row["response"]["output"] == ["x" * 2000 + "...", "3 bytes"]
+    sound = AudioFrame(np.zeros((480, 1), np.int16), 48_000)
+    row = describe(0, "out", DeadLetter("ENOSPC", "out", "full", sound))
+    assert (row["type"], row["frame"]["type"], row["frame"]["ms"]) == ("dead-letter", "audio", 10.0)
+
+
+def test_a_line_is_json_whatever_is_in_it() -> None:
+    row = {"text": "half a pair: \ud83d", "by": {(1, 2): float("nan")}}
+    assert json.loads(in_json(row | {"by": 1})) == {"text": "half a pair: ?", "by": 1}
+    assert json.loads(in_json(row | {"text": "ä"})) == {"text": "ä", "by": {"(1, 2)": None}}
+
+
+async def test_what_cannot_be_shown_to_one_is_nothing_to_the_others(listens: anyio.Event) -> None:
+    """A frame that goes on for ever within itself costs its reader the rest, and nobody else."""
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+    control = Control("a.yaml", serves=True)
+
+    class Odd(Given):
+        async def frames(self) -> AsyncIterator[ToolResult]:
+            path = runtime_folder() / f"{os.getpid()}.sock"
+            with anyio.fail_after(10):
+                await listens.wait()
+                async with await anyio.connect_unix(path) as stream:
+                    await stream.receive()
+                    await stream.send(b'{"tap": ["in.*"]}\n')
+                    await run.tapped.wait()
+                    yield ToolResult("1", "f", endless)
+                    with pytest.raises(anyio.EndOfStream):
+                        await stream.receive()
+                async with await anyio.connect_unix(path) as stream:
+                    assert json.loads(await stream.receive())["sessions"] == ["one"]
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(control.listen)
+        run = _Tapped(
+            Graph({"in": Odd([]), "out": Collect()}, ["in -> out"]),
+            observers=[control.observer("one")],
+        )
+        assert (await run.execute()).completed
+        group.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
@@ -304,9 +305,9 @@ class Document:
         else:
             try:
                 value = self._constructor.construct_object(node)
-                if value == value:
+                if not isinstance(value, float) or math.isfinite(value):
                     return value
-                what = "not a number"
+                what = "not a finite number"
             except yaml.constructor.ConstructorError:
                 return self._refuse_tag(node, path)
             except (yaml.YAMLError, ValueError, OverflowError) as error:

@@ -116,3 +116,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         read(text)
     except ConfigError as error:
         assert all(finding.place and finding.place.line >= 1 for finding in error.findings)
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "1.0e+400"])
+def test_numbers_that_are_not_finite_are_refused(value: str) -> None:
+    (error,) = errors(f"a: {value}")
+    assert error.startswith("x.yaml:1:4: error[yaml] not a valid value: not a finite number")

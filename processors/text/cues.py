@@ -23,7 +23,10 @@ class Cue(NamedTuple):
 
 
 def split(text: str, times: WordTimes) -> list[Cue]:
-    """An utterance as cues of at most two lines, each shown while it is said, or for a second."""
+    """An utterance as cues of at most two lines, one after another.
+
+    Each is shown while it is said, but for a second at least: what is typed is said in no time.
+    """
     lines = wrap(text, LINE, break_on_hyphens=False)
     cues: list[Cue] = []
     position = 0
@@ -34,9 +37,10 @@ def split(text: str, times: WordTimes) -> list[Cue]:
         for line in shown:
             position = text.index(line, position) + len(line)
         start = times.time_at(begin)
-        cues.append(Cue(start, max(times.time_at(position), start), tuple(shown)))
-    if cues and cues[-1].end - cues[-1].start < SHORTEST:
-        cues[-1] = cues[-1]._replace(end=cues[-1].start + SHORTEST)
+        if cues:
+            start = max(start, cues[-1].end)
+        end = max(times.time_at(position), start + SHORTEST)
+        cues.append(Cue(start, end, tuple(shown)))
     return cues
 
 

@@ -25,7 +25,7 @@ def test_cues_have_every_word_once_in_lines_that_one_can_read(
     assert all(len(cue.lines) == LINES for cue in cues[:-1])
     starts = [cue.start for cue in cues]
     assert starts == sorted(starts)
-    assert all(cue.start <= cue.end for cue in cues)
+    assert all(cue.end - cue.start >= SHORTEST for cue in cues)
     for cue, following in pairwise(cues):
         assert cue.end <= following.start
     if cues:
@@ -46,6 +46,12 @@ def test_times_are_in_proportion() -> None:
         "fourteen chars fourteen chars fourteen",
         "chars fourteen chars fourteen chars",
     )
+
+
+def test_what_is_typed_at_once_can_be_read_all_the_same() -> None:
+    text = " ".join(["fourteen chars"] * 12)
+    cues = split(text, WordTimes([(0, 5 * SECOND), (179, 5 * SECOND)]))
+    assert [(cue.start // SECOND, cue.end // SECOND) for cue in cues] == [(5, 6), (6, 7), (7, 8)]
 
 
 def test_one_line() -> None:

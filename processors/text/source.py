@@ -77,7 +77,7 @@ class TextSource(Source):
                 yield line
         elif self.path is not None:
             with await to_thread.run_sync(_open, self.path) as file:
-                while line := await to_thread.run_sync(file.readline):
+                while line := await to_thread.run_sync(_read_line, file):
                     yield line
         else:
             for line in self.lines or ():
@@ -91,6 +91,13 @@ class TextSource(Source):
 
 def _open(path: str) -> TextIO:
     return open(path, encoding="utf-8-sig")
+
+
+def _read_line(file: TextIO) -> str:
+    try:
+        return file.readline()
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{file.name} is not UTF-8: {error.reason}", setting="path") from None
 
 
 def _typed_lines() -> Iterator[str]:

@@ -1,9 +1,6 @@
 """Tests of sound from a file."""
 
-import os
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -242,24 +239,11 @@ def test_settings_of_samples_without_a_header_go_together(tmp_path: Path) -> Non
 # --- standard input ---
 
 
-@pytest.fixture
-def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[bytes]]:
-    """What is written to it comes in at standard input."""
-    reading, writing = os.pipe()
-    with open(reading, encoding="utf-8") as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        with open(writing, "wb", buffering=0) as written:
-            yield written
-        for thread in threading.enumerate():  # the end of the input ends it
-            if thread.name == "standard input":
-                thread.join()
-
-
 @pytest.mark.parametrize("path", ["-", "/in/the/folder/of/the/configuration/-"])
-async def test_samples_come_from_standard_input(pipe: IO[bytes], path: str) -> None:
+async def test_samples_come_from_standard_input(stdin: IO[bytes], path: str) -> None:
     samples = sound(1000)
-    pipe.write(encode(samples, "s16le") + b"x")
-    pipe.close()
+    stdin.write(encode(samples, "s16le") + b"x")
+    stdin.close()
     source = AudioSource(path, rate=16_000, realtime=False)
     assert Graph({"source": source, "out": Collect()}, ["source -> out"]).check() == []
     assert source.audio_out(AudioFormat()) == AudioFormat(16_000, 1)
@@ -268,10 +252,10 @@ async def test_samples_come_from_standard_input(pipe: IO[bytes], path: str) -> N
     assert report.completed
 
 
-async def test_a_wav_comes_from_standard_input(pipe: IO[bytes], tmp_path: Path) -> None:
+async def test_a_wav_comes_from_standard_input(stdin: IO[bytes], tmp_path: Path) -> None:
     samples = sound(1000, 2)
-    pipe.write(await anyio.Path(a_file(tmp_path / "a.wav", samples, 24_000)).read_bytes())
-    pipe.close()
+    stdin.write(await anyio.Path(a_file(tmp_path / "a.wav", samples, 24_000)).read_bytes())
+    stdin.close()
     source = AudioSource("-", realtime=False)
     assert source.audio_out(AudioFormat()) == AudioFormat()
     frames, _ = await play(source)
@@ -279,9 +263,9 @@ async def test_a_wav_comes_from_standard_input(pipe: IO[bytes], tmp_path: Path) 
     assert np.array_equal(np.concatenate([frame.samples for frame in frames]), samples)
 
 
-async def test_what_is_no_sound_is_refused(pipe: IO[bytes]) -> None:
-    pipe.write(b"Hello?\n")
-    pipe.close()
+async def test_what_is_no_sound_is_refused(stdin: IO[bytes]) -> None:
+    stdin.write(b"Hello?\n")
+    stdin.close()
     with pytest.raises(ProcessorFailure, match='"source" failed: it does not begin with a WAV'):
         await play(AudioSource("-"))
 
@@ -297,12 +281,12 @@ async def test_a_terminal_gives_no_sound(monkeypatch: pytest.MonkeyPatch) -> Non
         await play(AudioSource("-", rate=16_000))
 
 
-async def test_frames_come_before_the_pipe_has_ended(pipe: IO[bytes]) -> None:
+async def test_frames_come_before_the_pipe_has_ended(stdin: IO[bytes]) -> None:
     class Stop(Sink):
         async def consume(self, frame: AudioFrame) -> None:
             run.finish()
 
-    pipe.write(bytes(640))
+    stdin.write(bytes(640))
     source = AudioSource("-", rate=16_000, realtime=False)
     run = Run(Graph({"source": source, "stop": Stop()}, ["source -> stop"]))
     assert (await run.execute()).completed

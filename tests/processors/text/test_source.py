@@ -1,16 +1,13 @@
 """Tests of typed text."""
 
-import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from pipeline import Graph, Report, Run, SettingError, Sink, Speaker, TextFrame
+from pipeline import Graph, ProcessorFailure, Report, Run, SettingError, Sink, Speaker, TextFrame
 from pipeline.testing import Collect, VirtualTimeLoop
 from processors.text.source import TextSource
 
@@ -19,19 +16,6 @@ from processors.text.source import TextSource
 def anyio_backend() -> Any:
     """Trio's virtual clock does not wait for the thread that reads."""
     return "asyncio", {"loop_factory": VirtualTimeLoop}
-
-
-@pytest.fixture
-def typist(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[bytes]]:
-    """What is written to it comes in at standard input."""
-    reading, writing = os.pipe()
-    with open(reading, encoding="utf-8") as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        with open(writing, "wb", buffering=0) as typed:
-            yield typed
-        for thread in threading.enumerate():  # the end of the input ends it
-            if thread.name == "standard input":
-                thread.join()
 
 
 async def frames_of(source: TextSource) -> tuple[list[Any], Report]:
@@ -69,6 +53,13 @@ async def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     assert await texts_of(TextSource(path=str(tmp_path / "a.txt"))) == ["Hello"]
 
 
+async def test_a_file_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("Hello\nGrüß dich\n".encode("latin-1"))
+    with pytest.raises(ProcessorFailure, match=r'"text" failed: .*/a\.txt is not UTF-8: invalid'):
+        await texts_of(TextSource(path=str(path)))
+
+
 @pytest.mark.parametrize("of", ["lines", "file"])
 async def test_pauses_are_between_lines_only(tmp_path: Path, of: str) -> None:
     lines = ["a", "", "b", "c", ""]
@@ -86,31 +77,31 @@ async def test_without_a_pause_it_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize("path", ["-", "/in/the/folder/of/the/configuration/-"])
-async def test_lines_come_from_standard_input(typist: IO[bytes], path: str) -> None:
-    typist.write("Grüß dich\n\nand bye".encode())
-    typist.close()
+async def test_lines_come_from_standard_input(stdin: IO[bytes], path: str) -> None:
+    stdin.write("Grüß dich\n\nand bye".encode())
+    stdin.close()
     assert await texts_of(TextSource(path=path)) == ["Grüß dich", "and bye"]
 
 
-async def test_bytes_that_are_no_text_do_not_end_standard_input(typist: IO[bytes]) -> None:
-    typist.write(b"a\xff\nb\n")
-    typist.close()
+async def test_bytes_that_are_no_text_do_not_end_standard_input(stdin: IO[bytes]) -> None:
+    stdin.write(b"a\xff\nb\n")
+    stdin.close()
     assert await texts_of(TextSource(path="-")) == ["a\N{REPLACEMENT CHARACTER}", "b"]
 
 
 async def test_a_line_comes_when_it_is_typed_and_finishing_does_not_wait_for_another(
-    typist: IO[bytes],
+    stdin: IO[bytes],
 ) -> None:
     class Dialogue(Sink):
         async def consume(self, frame: TextFrame) -> None:
             heard.append(frame.text)
             if len(heard) == 1:
-                typist.write(b"second\n")
+                stdin.write(b"second\n")
             else:
                 run.finish()
 
     heard: list[str] = []
-    typist.write(b"first\n")
+    stdin.write(b"first\n")
     run = Run(Graph({"text": TextSource(path="-"), "dialogue": Dialogue()}, ["text -> dialogue"]))
     report = await run.execute()
     assert heard == ["first", "second"]
@@ -194,8 +185,8 @@ async def test_no_word_ends_the_input_unless_it_is_asked_for() -> None:
     assert await texts_of(TextSource(lines=["a", "quit", "b"])) == ["a", "quit", "b"]
 
 
-async def test_a_word_ends_standard_input_though_it_stays_open(typist: IO[bytes]) -> None:
-    typist.write(b"a\nQUIT\nb\n")
+async def test_a_word_ends_standard_input_though_it_stays_open(stdin: IO[bytes]) -> None:
+    stdin.write(b"a\nQUIT\nb\n")
     source = TextSource(path="-", ends_on=["quit"])
     assert await texts_of(source) == ["a"]
 

@@ -14,6 +14,7 @@ from pipeline import AudioFormat, AudioFrame, PipelineError, Source, waker
 from processors.arrays import np
 from processors.audio.devices.capture import Capture, CaptureClock
 from processors.audio.devices.portaudio import SoundDevice, check_format, find_device, open_stream
+from processors.audio.pcm import Channels, Rate
 
 BUFFER_MS = 2000
 """What is kept while the event loop is busy, or what is behind takes nothing."""
@@ -41,8 +42,8 @@ class Microphone(Source):
     def __init__(
         self,
         device: int | str | None = None,
-        rate: Annotated[int, Meta(ge=4000, le=384_000)] | None = None,
-        channels: Annotated[int, Meta(ge=1, le=32)] = 1,
+        rate: Rate | None = None,
+        channels: Channels = 1,
         block_ms: Annotated[int, Meta(ge=5, le=200)] = 20,
     ) -> None:
         self.wanted = device

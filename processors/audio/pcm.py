@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from msgspec import Meta
 
 from pipeline import SECOND
 from processors.arrays import np
@@ -11,8 +13,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Samples: TypeAlias = "NDArray[np.int16]"
+LOWEST_RATE, HIGHEST_RATE, MOST_CHANNELS = 4000, 384_000, 32
+Rate = Annotated[int, Meta(ge=LOWEST_RATE, le=HIGHEST_RATE)]
+"""Samples of a channel in a second."""
+Channels = Annotated[int, Meta(ge=1, le=MOST_CHANNELS)]
 
 SMALLEST, LARGEST = -32768, 32767
+
+
+def is_workable(rate: int, channels: int) -> bool:
+    """Whether sound of this format can be worked on, whatever a file says of itself."""
+    return LOWEST_RATE <= rate <= HIGHEST_RATE and 1 <= channels <= MOST_CHANNELS
 
 
 def mix(samples: Samples, channels: int) -> Samples:

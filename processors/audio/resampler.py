@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
-
-from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Transform
-from processors.audio.pcm import Samples, mix, nanoseconds_of
+from processors.audio.pcm import Channels, Rate, Samples, mix, nanoseconds_of
 from processors.audio.resampling.stream import Quality, Stream, open_stream
 
 GAP = 1_000_000
@@ -31,8 +28,8 @@ class Resampler(Transform):
 
     def __init__(
         self,
-        rate: Annotated[int, Meta(ge=4000, le=384_000)],
-        channels: Annotated[int, Meta(ge=1, le=32)] | None = None,
+        rate: Rate,
+        channels: Channels | None = None,
         quality: Quality = "live",
     ) -> None:
         self.rate = rate

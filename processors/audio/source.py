@@ -14,15 +14,9 @@ from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, InputPath, SettingError, Source, no_file
 from processors.audio.codecs import Encoding
-from processors.audio.pcm import Samples, from_float
+from processors.audio.pcm import Channels, Rate, Samples, from_float, is_workable
 from processors.audio.sources.pace import Pace
-from processors.audio.sources.pcm_reader import (
-    LONGEST_RATE,
-    MOST_CHANNELS,
-    PcmReader,
-    layout_of,
-    read_blocks,
-)
+from processors.audio.sources.pcm_reader import PcmReader, layout_of, read_blocks
 from processors.threads import Followed, follow
 
 READ_SECONDS = 1
@@ -58,8 +52,8 @@ class AudioSource(Source):
         frame_ms: Annotated[int, Meta(ge=1, le=1000)] = 20,
         realtime: bool = True,
         encoding: Encoding | None = None,
-        rate: Annotated[int, Meta(ge=4000, le=384_000)] | None = None,
-        channels: Annotated[int, Meta(ge=1, le=32)] | None = None,
+        rate: Rate | None = None,
+        channels: Channels | None = None,
     ) -> None:
         self.path = Path(path)
         self.frame_ms = frame_ms
@@ -143,7 +137,7 @@ class AudioSource(Source):
         try:
             with soundfile.SoundFile(str(self.path), **self._raw) as file:
                 rate, channels = file.samplerate, file.channels
-                if not (0 < channels <= MOST_CHANNELS and 0 < rate <= LONGEST_RATE):
+                if not is_workable(rate, channels):
                     raise RuntimeError(f"it says {channels} channels at {rate} Hz")
                 return file
         except (soundfile.SoundFileError, RuntimeError) as error:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, Source
 from processors.audio.codecs import Encoding
+from processors.audio.pcm import Channels, Rate
 from processors.audio.sources.pace import Pace
 from processors.audio.sources.pcm_reader import PcmReader, layout_of, read_blocks
 from processors.audio.sources.remote import parse_address, read_address
@@ -41,8 +42,8 @@ class StreamSource(Source):
         self,
         url: Annotated[str, Meta(examples=["https://radio.example/talk.wav"])],
         encoding: Encoding | None = None,
-        rate: Annotated[int, Meta(ge=4000, le=384_000)] | None = None,
-        channels: Annotated[int, Meta(ge=1, le=32)] | None = None,
+        rate: Rate | None = None,
+        channels: Channels | None = None,
         headers: dict[str, str] | None = None,
         timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0,
         frame_ms: Annotated[int, Meta(ge=1, le=1000)] = 20,

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from pipeline import AudioFormat, AudioFrame, SettingError, Source
 from processors.arrays import np
-from processors.audio.pcm import to_int16
+from processors.audio.pcm import Channels, Rate, to_int16
 from processors.audio.sources import signals
 from processors.audio.sources.pace import Pace
 
@@ -24,7 +24,8 @@ class ToneSource(Source):
     signal: which one; a `sweep` rises, or falls, from `hertz` to `to_hertz`; noise is white.
     hertz: frequency, at most half the rate.
     to_hertz: frequency at the end of a sweep; left out, 0.45 of the rate.
-    level_db: in dB of full scale: the peak of a sine or a sweep, the RMS of noise.
+    level_db: in dB of full scale: the peak of a sine or a sweep, the RMS of noise, whose peaks are
+      4.8 dB higher and clipped.
     seconds: how long; left out, until the run is told to finish. A sweep without it begins again
       every 10 s.
     rate: in Hz.
@@ -41,8 +42,8 @@ class ToneSource(Source):
         to_hertz: Hertz | None = None,
         level_db: Annotated[float, Meta(ge=-120, le=0)] = -20.0,
         seconds: Annotated[float, Meta(gt=0)] | None = None,
-        rate: Annotated[int, Meta(ge=4000, le=384_000)] = 16_000,
-        channels: Annotated[int, Meta(ge=1, le=32)] = 1,
+        rate: Rate = 16_000,
+        channels: Channels = 1,
         frame_ms: Annotated[int, Meta(ge=1, le=1000)] = 20,
         realtime: bool = True,
         seed: Annotated[int, Meta(ge=0)] = 0,

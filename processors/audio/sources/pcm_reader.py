@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 from pipeline import PipelineError, SettingError
 from processors.audio.codecs import WIDTH, Encoding, decode
-from processors.audio.pcm import Samples, silence
+from processors.audio.pcm import Samples, is_workable, silence
 
 LONGEST_HEADER = 64 * 1024
 MOST_CHUNKS = 100
 """In front of the sound; a header is read again whenever more of it has come."""
-LONGEST_RATE = 384_000
-MOST_CHANNELS = 32
 EXTENSIBLE = 0xFFFE
 ENCODINGS: dict[tuple[int, int], Encoding] = {
     (1, 16): "s16le",
@@ -174,7 +172,7 @@ def _layout(chunk: bytes) -> Layout:
     if encoding is None:
         known = "16-bit integers, 32-bit floats, µ-law and A-law"
         raise NotSound(f"its sound is of {bits} bits and format {tag}; what can be read is {known}")
-    if not (0 < channels <= MOST_CHANNELS and 0 < rate <= LONGEST_RATE):
+    if not is_workable(rate, channels):
         raise NotSound(f"its WAV header says {channels} channels at {rate} Hz")
     return Layout(encoding, rate, channels)
 

@@ -49,7 +49,7 @@ def sweep(hertz: float, to_hertz: float, seconds: float, rate: int) -> Signal:
 
 
 def noise(seed: int) -> Signal:
-    """White noise, uniform, with an RMS of 1; the same for every seed.
+    """White noise, uniform, with an RMS of 1; the same for the same seed.
 
     Samples are made in blocks of their own, so that each depends on its position only.
     """

@@ -139,6 +139,13 @@ async def test_otherwise_it_takes_no_time(tmp_path: Path) -> None:
     assert report.seconds == pytest.approx(0)
 
 
+def test_sound_at_a_rate_that_nothing_works_at_is_refused(tmp_path: Path) -> None:
+    source = AudioSource(a_file(tmp_path / "a.wav", sound(10), 8))
+    with pytest.raises(SettingError, match="as sound: it says 1 channels at 8 Hz") as caught:
+        source.check()
+    assert caught.value.setting == "path"
+
+
 async def test_a_file_without_samples_gives_nothing(tmp_path: Path) -> None:
     frames, report = await play(AudioSource(a_file(tmp_path / "a.wav", sound(0))))
     assert frames == []

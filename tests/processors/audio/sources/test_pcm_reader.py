@@ -138,6 +138,7 @@ def fmt(tag: int = 1, channels: int = 1, rate: int = 8000, bits: int = 16) -> by
         (fmt(tag=2, bits=4), "4 bits and format 2"),
         (fmt(channels=0), "0 channels at 8000 Hz"),
         (fmt(rate=0), "1 channels at 0 Hz"),
+        (fmt(rate=3999), "1 channels at 3999 Hz"),
         (fmt(rate=10**9), "1 channels at 1000000000 Hz"),
         (b"fmt \2\0\0\0\1\0", "too short"),
         (b"LIST\xff\xff\xff\0", "does not end"),

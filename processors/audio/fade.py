@@ -1,4 +1,4 @@
-"""A gain that moves smoothly, so that nothing clicks."""
+"""Gains that move smoothly, so that nothing clicks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from processors.audio.pcm import Samples, to_int16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+FADE_MS = 5
+"""Long enough to be no click, short enough to be no delay."""
+
+
+def rise(position: int, count: int, length: int) -> NDArray[np.float64]:
+    """From 0 to 1 along half a period of a cosine of `length` samples: `count` from `position`."""
+    return 0.5 - 0.5 * np.cos(np.pi * (np.arange(position, position + count) + 0.5) / length)
 
 
 class Fade:
@@ -48,7 +56,6 @@ class Fade:
         gains = np.full(count, self.target)
         moving = min(count, self.left)
         if moving:
-            passed = np.arange(self._length - self.left, self._length - self.left + moving)
-            way = 0.5 - 0.5 * np.cos(np.pi * (passed + 0.5) / self._length)
+            way = rise(self._length - self.left, moving, self._length)
             gains[:moving] = self._from + (self.target - self._from) * way
         return gains

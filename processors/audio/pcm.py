@@ -19,6 +19,8 @@ Rate = Annotated[int, Meta(ge=LOWEST_RATE, le=HIGHEST_RATE)]
 Channels = Annotated[int, Meta(ge=1, le=MOST_CHANNELS)]
 
 SMALLEST, LARGEST = -32768, 32767
+AUDIBLE = 100
+"""Samples beyond this, about -50 dBFS, can be heard."""
 
 
 def is_workable(rate: int, channels: int) -> bool:
@@ -57,6 +59,12 @@ def to_int16(samples: NDArray[np.floating]) -> Samples:
     np.maximum(rounded, SMALLEST, out=rounded)
     clipped: Samples = rounded.astype(np.int16)
     return clipped
+
+
+def first_audible(samples: Samples) -> int | None:
+    """The number of the first sample that can be heard; None if there is none."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)).max(axis=1) > AUDIBLE)
+    return int(loud[0]) if len(loud) else None
 
 
 def silence(count: int, channels: int = 1) -> Samples:

@@ -21,18 +21,22 @@ from pipeline import (
 )
 from processors.arrays import np
 from processors.audio.codecs import Encoding
-from processors.audio.fade import Fade
+from processors.audio.fade import FADE_MS, Fade
 from processors.audio.files.raw_file import RawFile, is_standard_output, refuse_terminal
 from processors.audio.files.sound_file import SoundFile, check_rate, check_suffix, open_sound_file
-from processors.audio.pcm import Samples, count_of, mix, nanoseconds_of, silence
+from processors.audio.pcm import (
+    Samples,
+    count_of,
+    first_audible,
+    mix,
+    nanoseconds_of,
+    silence,
+)
 from processors.files import check_writable
 from processors.threads import run_in_daemon_thread
 
 SLICE_MS = 20
-FADE_MS = 5
 WRITE_SECONDS = 0.5
-AUDIBLE = 100
-"""Samples beyond this, about -50 dBFS, can be heard."""
 JITTER = 10_000_000
 LONGEST_SILENCE = 3600 * SECOND
 SILENCE_SECONDS = 10
@@ -193,11 +197,9 @@ class AudioSink(Sink):
 
     def _measure(self, frame: AudioFrame, part: Samples, start: int) -> None:
         """From the end of the user's speech to the first sample of the answer that can be heard."""
-        if frame.turn in self._asked:
-            audible = np.flatnonzero(np.abs(part.astype(np.int32)).max(axis=1) > AUDIBLE)
-            if len(audible):
-                heard = start + nanoseconds_of(int(audible[0]), frame.rate)
-                self.context.measured("response", heard - self._asked.pop(frame.turn), frame.turn)
+        if frame.turn in self._asked and (first := first_audible(part)) is not None:
+            heard = start + nanoseconds_of(first, frame.rate)
+            self.context.measured("response", heard - self._asked.pop(frame.turn), frame.turn)
 
     async def _record(self, pts: int, samples: Samples) -> None:
         assert self._file is not None

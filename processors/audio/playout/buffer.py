@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from processors.audio.fade import Fade
+from processors.audio.fade import FADE_MS, Fade
 from processors.audio.pcm import Samples, nanoseconds_of, silence
 
-FADE_MS = 5
-"""Long enough to be no click, short enough to be no delay."""
 DUCK_MS = 40
 JOINT = 1_000_000
 """Nanoseconds by which sound may miss the end of the one before and still continue it."""

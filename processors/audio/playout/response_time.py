@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline import AudioFrame, TurnStarted
-from processors.arrays import np
-from processors.audio.pcm import nanoseconds_of
+from processors.audio.pcm import first_audible, nanoseconds_of
 from processors.audio.playout.buffer import Stretch
-
-AUDIBLE = 100
-"""Samples beyond this, about -50 dBFS, can be heard."""
 
 
 class ResponseTime:
@@ -31,9 +27,9 @@ class ResponseTime:
         if frame.turn not in self._asked or self._audible is not None:
             return
         self._came = now if self._came is None else self._came
-        loud = np.flatnonzero(np.abs(frame.samples.astype(np.int32)).max(axis=1) > AUDIBLE)
-        if len(loud):
-            self._audible = frame.pts + nanoseconds_of(int(loud[0]), frame.rate)
+        first = first_audible(frame.samples)
+        if first is not None:
+            self._audible = frame.pts + nanoseconds_of(first, frame.rate)
 
     def played(self, stretch: Stretch, offset: int) -> Iterator[tuple[str, int]]:
         """Sound goes to the loudspeaker; `offset` takes its clock to the run's. Gives what is to

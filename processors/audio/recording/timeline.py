@@ -7,12 +7,12 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from processors.arrays import np
+from processors.audio.fade import FADE_MS, rise
 from processors.audio.pcm import Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FADE_MS = 5
 ABRUPT = 256
 """A sound that begins or ends beyond this, -42 dBFS, would click without a fade."""
 JOINT = 2
@@ -135,8 +135,7 @@ class _Piece:
 
 
 def _shape(samples: NDArray[np.int32], position: int, length: int) -> None:
-    """Fade in, in place: along half a period of a cosine, of which `position` samples are over."""
+    """Fade in, in place; `position` samples of it are over."""
     count = min(length - position, len(samples))
     if count > 0:
-        phase = (np.arange(position, position + count) + 0.5) / length
-        samples[:count] = np.rint(samples[:count] * (0.5 - 0.5 * np.cos(np.pi * phase)))
+        samples[:count] = np.rint(samples[:count] * rise(position, count, length))

@@ -90,3 +90,11 @@ def test_a_count_survives_the_way_through_nanoseconds(count: int, rate: int) -> 
 def test_a_count_is_the_nearest_to_a_time(nanoseconds: int, rate: int) -> None:
     off = abs(pcm.count_of(nanoseconds, rate) * 1_000_000_000 - nanoseconds * rate)
     assert off <= 500_000_000
+
+
+@pytest.mark.parametrize(
+    ("samples", "first"),
+    [([[0, 0], [100, -100], [0, -101]], 2), ([[-32768, 0]], 0), ([[100, 0]], None), ([], None)],
+)
+def test_the_first_sample_that_can_be_heard(samples: list[list[int]], first: int | None) -> None:
+    assert pcm.first_audible(np.array(samples, np.int16).reshape(-1, 2)) == first

@@ -1,7 +1,6 @@
 """Tests of the microphone, with a stand-in for PortAudio; `test_sound_server` has the real one."""
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
-from portaudio import Flags, PortAudioError, StandIn, a_device
+from portaudio import Flags, PortAudioError, a_device
 
 from pipeline import (
     AudioFormat,
@@ -31,16 +30,6 @@ HEADSET = a_device("USB Headset", 2, 2)
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """In real time: the thread that calls back knows no other."""
     return request.param
-
-
-@pytest.fixture
-def present(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def make(*args: Any, **settings: Any) -> StandIn:
-        stand_in = StandIn(*args, **settings)
-        monkeypatch.setitem(sys.modules, "sounddevice", stand_in)
-        return stand_in
-
-    return make
 
 
 class Ears(Sink):

@@ -1,7 +1,7 @@
 """Tests of what plays: PortAudio's streams, by a stand-in, and nothing at all."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from time import perf_counter_ns
 from types import SimpleNamespace
@@ -160,49 +160,36 @@ async def test_a_device_that_stops_has_gone(monkeypatch: pytest.MonkeyPatch) -> 
             loudspeaker.check()
 
 
-async def test_a_device_that_takes_nothing_any_more_has_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+async def stuck(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loudspeaker]:
+    """A loudspeaker that plays, but has never asked for sound."""
     speakers = Speakers(a_device("Speakers", inputs=0, outputs=2))
-    stuck = threading.Event()
-
-    def given() -> Iterator[bytes]:
-        stuck.wait(5)
-        yield from ()
-
-    speakers.blocks = given()
+    speakers.blocks = [b""]
     loudspeaker = use(monkeypatch, speakers)
     async with loudspeaker.playing(lambda count, at: np.zeros((count, 2), np.int16)):
         loudspeaker.check()
-        now = [perf_counter_ns()]
-        monkeypatch.setattr(output, "perf_counter_ns", lambda: now[0])
-        for _ in range(2):
-            now[0] += SECOND
-            loudspeaker.check()
-        now[0] += 2 * SECOND
-        with pytest.raises(PipelineError, match="has stopped playing: was it disconnected"):
-            loudspeaker.check()
-        stuck.set()
+        yield loudspeaker
+
+
+async def test_a_device_that_takes_nothing_any_more_has_gone(
+    monkeypatch: pytest.MonkeyPatch, stuck: Loudspeaker
+) -> None:
+    now = [perf_counter_ns()]
+    monkeypatch.setattr(output, "perf_counter_ns", lambda: now[0])
+    for _ in range(2):
+        now[0] += SECOND
+        stuck.check()
+    now[0] += 2 * SECOND
+    with pytest.raises(PipelineError, match="has stopped playing: was it disconnected"):
+        stuck.check()
 
 
 async def test_after_a_sleep_of_the_machine_it_has_time_to_go_on(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, stuck: Loudspeaker
 ) -> None:
-    speakers = Speakers(a_device("Speakers", inputs=0, outputs=2))
-    stuck = threading.Event()
-
-    def given() -> Iterator[bytes]:
-        stuck.wait(5)
-        yield from ()
-
-    speakers.blocks = given()
-    loudspeaker = use(monkeypatch, speakers)
-    async with loudspeaker.playing(lambda count, at: np.zeros((count, 2), np.int16)):
-        loudspeaker.check()
-        later = perf_counter_ns() + 600 * SECOND
-        monkeypatch.setattr(output, "perf_counter_ns", lambda: later)
-        loudspeaker.check()
-        stuck.set()
+    later = perf_counter_ns() + 600 * SECOND
+    monkeypatch.setattr(output, "perf_counter_ns", lambda: later)
+    stuck.check()
 
 
 async def test_a_real_device_plays_in_real_time() -> None:

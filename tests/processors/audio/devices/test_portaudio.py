@@ -1,12 +1,11 @@
 """Tests of finding and opening sound devices."""
 
-import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from portaudio import PortAudioError, StandIn, a_device
+from portaudio import PortAudioError, a_device
 
 from pipeline import SettingError
 from processors.audio.devices import portaudio as devices
@@ -26,16 +25,6 @@ WEBCAM = a_device("USB Webcam", 2, 0, rate=44_100)
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-def present(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def make(*args: Any, **settings: Any) -> StandIn:
-        stand_in = StandIn(*args, **settings)
-        monkeypatch.setitem(sys.modules, "sounddevice", stand_in)
-        return stand_in
-
-    return make
 
 
 def test_devices_are_those_of_one_direction(present: Any) -> None:

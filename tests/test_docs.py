@@ -4,13 +4,14 @@ import importlib.util
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 from textwrap import indent
 from types import ModuleType
 
 import msgspec
 import pytest
-from click import Context
+from click import Context, Option
 
 from pipeline import ConfigError, Sink, Transcript, load
 from pipeline.cli.main import main
@@ -166,6 +167,38 @@ def test_commands_exist() -> None:
                 assert importlib.util.find_spec(words[2]) is not None
             else:
                 assert words[0] in {"pip", "pytest"}
+
+
+def test_every_option_is_in_the_docs() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    missing = {
+        f"{name} {option.opts[0]}"
+        for name, command in main.commands.items()
+        for option in command.params
+        if isinstance(option, Option)
+        if not any(
+            re.search(rf"(?<![\w-]){spelling}(?![\w-])", text)
+            for spelling in option.opts + option.secondary_opts
+        )
+    }
+    assert missing == set()
+
+
+def test_every_extra_is_in_the_docs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "docs/deploying.md").read_text()
+    table = re.search(r"^\| extra \|.*?\n\n", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    cells = re.findall(r"^\| (`[^|]*) \|", table[0], re.MULTILINE)
+    listed = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(listed) == sorted(project["optional-dependencies"])
+    named = {
+        extra
+        for page in PAGES
+        for extras in re.findall(r"(?:live-pipeline|\.)\[([\w,]+)\]'", page.read_text())
+        for extra in extras.split(",")
+    }
+    assert named <= set(listed)
 
 
 def test_links_lead_somewhere() -> None:

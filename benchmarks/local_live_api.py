@@ -14,12 +14,12 @@ import multiprocessing
 import time
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -231,26 +231,36 @@ class Session:
         self.answers.append(before)
 
 
+class Speaking(Protocol):
+    """Whoever has a connection; None before it is open.
+
+    over_at: when the end of the user's turn was sent last.
+    """
+
+    connection: ClientConnection | None
+    over_at: float
+
+
 async def speak(
-    sessions: list[Session], starts: list[float], began: float, turns: int
+    sessions: Sequence[Speaking], frames: list[bytes], began: float, turns: int
 ) -> list[float]:
     """Write everyone's audio in time, from one task; how late each write was, in seconds.
 
-    starts: when each begins, in seconds after `began`, over the length of a turn.
+    frames: a turn of it, over the length of which the sessions begin one after the other.
     """
-    frames, total = microphone(), turns * TURN
-    order = sorted(range(len(sessions)), key=lambda number: starts[number] % FRAME_S)
-    late = []
+    count, total, late = len(sessions), turns * TURN, []
+    begins = [divmod(TURN * number, count) for number in range(count)]
+    order = sorted(range(count), key=lambda number: begins[number][1])
     for period in range(total + TURN):
         await anyio.lowlevel.checkpoint()  # lets the listeners run even if it is late all the time
         for number in order:
-            frame = period - int(starts[number] / FRAME_S)
+            first, offset = begins[number]
+            frame, session = period - first, sessions[number]
             if not 0 <= frame < total:
                 continue
-            due = began + starts[number] + frame * FRAME_S
+            due = began + (period + offset / count) * FRAME_S
             if (early := due - time.perf_counter()) > 0:
                 await anyio.sleep(early)
-            session = sessions[number]
             if session.connection is None:  # the server is late: this turn will lack an answer
                 continue
             session.connection.transport.write(frames[frame % TURN])
@@ -305,7 +315,7 @@ async def load(server: ServerProcess, count: int, turns: int) -> Load:
         for session, start in zip(sessions, starts, strict=True):
             group.start_soon(session.run, server.url, began + start - LEAD)
         group.start_soon(watch)
-        writes = await speak(sessions, starts, began, turns)
+        writes = await speak(sessions, microphone(), began, turns)
         async with anyio.create_task_group() as leaving:
             for session in sessions:
                 if session.connection is not None:

@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Frame, Opcode
@@ -32,11 +31,11 @@ from benchmarks.harness.results import Section
 from benchmarks.harness.rounds import Rounds, Subject, bound
 from benchmarks.local_live_api import (
     FRAME_S,
-    OVER,
     PACE,
     SILENCE_MS,
     TURN,
     server_process,
+    speak,
     speech,
 )
 
@@ -105,31 +104,10 @@ class Session:
             self.lateness += [moment - min(ahead) for moment in ahead]
 
 
-async def speak(
-    sessions: list[Session], starts: list[float], began: float, turns: int
-) -> list[float]:
-    """Write everyone's sound in time, from one task; how late each write was, in seconds."""
+def microphone() -> list[bytes]:
+    """A turn of sound as masked websocket frames, ready to be written."""
     parts = np.split(speech(), TURN)
-    frames = [Frame(Opcode.BINARY, part.tobytes()).serialize(mask=True) for part in parts]
-    order = sorted(range(len(sessions)), key=lambda number: starts[number] % FRAME_S)
-    total, late = turns * TURN, []
-    for period in range(total + TURN):
-        await anyio.lowlevel.checkpoint()
-        for number in order:
-            frame, session = period - int(starts[number] / FRAME_S), sessions[number]
-            if not 0 <= frame < total:
-                continue
-            due = began + starts[number] + frame * FRAME_S
-            if (early := due - time.perf_counter()) > 0:
-                await anyio.sleep(early)
-            if session.connection is None:  # the server is late: an answer will be missing
-                continue
-            session.connection.transport.write(frames[frame % TURN])
-            now = time.perf_counter()
-            late.append(now - due)
-            if frame % TURN == OVER:
-                session.over_at = now
-    return late
+    return [Frame(Opcode.BINARY, part.tobytes()).serialize(mask=True) for part in parts]
 
 
 async def talk(pipe: Connection, url: str, count: int, turns: int) -> dict[str, Any]:
@@ -149,7 +127,7 @@ async def talk(pipe: Connection, url: str, count: int, turns: int) -> dict[str, 
         for session, start in zip(sessions, starts, strict=True):
             group.start_soon(session.run, url, began + start - lead)
         group.start_soon(mark)
-        writes = await speak(sessions, starts, began, turns)
+        writes = await speak(sessions, microphone(), began, turns)
         async with anyio.create_task_group() as leaving:
             for session in sessions:
                 if session.connection is not None:
@@ -164,11 +142,9 @@ async def talk(pipe: Connection, url: str, count: int, turns: int) -> dict[str, 
 
 
 def run_clients(pipe: Connection, sessions: int, turns: int) -> None:
-    """The process of the clients, with the local Live API in another one."""
+    """The process of the clients."""
     machine.elsewhere()
-    with server_process(sessions, turns) as live_api:
-        pipe.send(live_api.url)
-        pipe.send(anyio.run(talk, pipe, pipe.recv(), sessions, turns))
+    pipe.send(anyio.run(talk, pipe, pipe.recv(), sessions, turns))
 
 
 @contextmanager
@@ -190,14 +166,15 @@ def clients(sessions: int, turns: int) -> Iterator[Connection]:
 # --- the server, in this process ---
 
 
-async def serve(pipe: Connection, folder: Path, sessions: int) -> tuple[dict[str, Any], float]:
+async def serve(
+    pipe: Connection, live_api: str, folder: Path, sessions: int
+) -> tuple[dict[str, Any], float]:
     """Serve until the clients are done; what they say, and the share of a core that it took."""
     from processors.serving.application import Application
     from processors.serving.binding import Offer
     from processors.serving.limits import Limits
     from processors.serving.server import listen, serving
 
-    live_api = await anyio.to_thread.run_sync(pipe.recv)
     config = folder / "talk.yaml"
     text = CONFIG.format(url=live_api, silence_ms=SILENCE_MS, sessions=sessions)
     await anyio.Path(config).write_text(text)
@@ -216,8 +193,12 @@ async def serve(pipe: Connection, folder: Path, sessions: int) -> tuple[dict[str
 
 def figures(sessions: int, turns: int) -> tuple[dict[str, float], dict[str, int]]:
     """One load, in the columns of the table."""
-    with TemporaryDirectory() as folder, clients(sessions, turns) as pipe:
-        found, core = anyio.run(serve, pipe, Path(folder), sessions)
+    with (
+        TemporaryDirectory() as folder,
+        server_process(sessions, turns) as live_api,
+        clients(sessions, turns) as pipe,
+    ):
+        found, core = anyio.run(serve, pipe, live_api.url, Path(folder), sessions)
     found_figures = {
         "a core holds": sessions / core,
         "audio late, p50": _percentile(found["lateness"], 50),

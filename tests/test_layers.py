@@ -70,6 +70,7 @@ LAYERS = [
     {"pipeline.testing", "pipeline.cli"},
     {"pipeline.cli.streams"},
     {
+        "pipeline.cli.garbage",
         "pipeline.cli.stopping",
         "pipeline.cli.talk",
         "pipeline.cli.summary",
@@ -164,7 +165,9 @@ def test_pipeline_never_imports_processors() -> None:
         assert not used, f"{name} imports {used}"
 
 
-FOR_COMMANDS = {f"pipeline.cli.{name}" for name in ("options", "findings", "stopping", "streams")}
+FOR_COMMANDS = {
+    f"pipeline.cli.{name}" for name in ("options", "findings", "garbage", "stopping", "streams")
+}
 """What commands of other packages share with those of `pipeline`: the only public modules in it."""
 
 

@@ -13,6 +13,7 @@ import anyio
 from rich.console import Console
 
 from pipeline.cli.findings import print_findings
+from pipeline.cli.garbage import sparing_what_is_loaded
 from pipeline.cli.stopping import PATIENCE_S, STOPPED, obeying_signals
 from pipeline.cli.streams import Outlet
 from pipeline.cli.views import Lines, Live, View, ViewName
@@ -145,5 +146,6 @@ async def _run(
         run.finish()
         view.note(f"finishing, for at most {drain_seconds:g} s; once more to stop at once")
 
-    with obeying_signals(finish, run.cancel, drain_seconds=drain_seconds) as stopped_by:
+    stopping = obeying_signals(finish, run.cancel, drain_seconds=drain_seconds)
+    with sparing_what_is_loaded(), stopping as stopped_by:
         return await run.execute(), stopped_by

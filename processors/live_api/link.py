@@ -8,7 +8,6 @@ from random import Random
 
 import anyio
 import msgspec
-from anyio import WouldBlock
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -84,7 +83,8 @@ class Link:
         self._ca_file = ca_file
         self._socket: ClientConnection | None = None
         self._connection = 0
-        self._sending = anyio.Lock(fast_acquire=True)
+        self._sending = False
+        self._sent = Wakeup()
         self._rescheduled = Wakeup()
         self._random = Random()
         self._malformed = 0
@@ -121,10 +121,9 @@ class Link:
         socket = self._socket
         if socket is None:
             return
-        try:
-            self._sending.acquire_nowait()
-        except WouldBlock:
-            await self._sending.acquire()
+        while self._sending:
+            await self._sent.wait()
+        self._sending = True
         try:
             while socket is self._socket and self._session.state == "open":
                 item = self._session.next(self._context.now())
@@ -137,7 +136,8 @@ class Link:
         except ConnectionClosed:
             return  # whoever reads learns why
         finally:
-            self._sending.release()
+            self._sending = False
+            self._sent.wake()
         if self._should_leave(socket):
             await self._leave(socket)
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from pipeline import SECOND
 from processors.live_api.messages import ActivityStart, ClientMessage, RealtimeInput
@@ -29,8 +28,7 @@ PICTURE = SECOND // 10
 """What a picture counts as: its bytes are those of some seconds of sound."""
 
 
-@dataclass(eq=False, slots=True)
-class Kept:
+class Kept(Struct, eq=False, gc=False):
     """A message and what is known of it.
 
     pts, duration: media time in nanoseconds. number, sent: its number on the present connection

@@ -147,7 +147,7 @@ def _realtime(given: RealtimeInput) -> Iterator[Act | Media]:
         yield _audio(given.audio)
     if given.video is not None:
         yield Media(images=1)
-    for blob in given.media_chunks[:1]:  # the others are not read
+    for blob in (given.media_chunks or [])[:1]:  # the others are not read
         yield Media(images=1) if blob.mime_type.startswith("image/") else _audio(blob)
     if given.text is not None:
         yield Act("text", given.text)

@@ -71,6 +71,7 @@ class Connection:
         self._key = key
         self._session: Session | None = None
         self._closed_with: int | None = None
+        self._heard_at = 0.0
         self._messages = Allowance(MESSAGES_PER_S, MESSAGES_PER_S * BURST_S)
         self._bytes = Allowance(BYTES_PER_S, BYTES_PER_S * BURST_S)
 
@@ -207,7 +208,7 @@ class Connection:
             if self._session is None:
                 continue  # who waits for a place is not listened to
             line = self._session.line
-            if not _is_allowed(line, message):
+            if not _is_allowed(line, message, self._heard_at):
                 raise RefusedError("rate")
             match message:
                 case bytes():
@@ -235,7 +236,7 @@ class Connection:
         if data is None:
             data = message["text"]
         self._lobby.metrics.received.add(len(data))
-        now = anyio.current_time()
+        now = self._heard_at = anyio.current_time()
         if len(data) > self._lobby.limits.message_bytes:
             raise RefusedError("size")
         if not self._messages.take(1, now) or not self._bytes.take(len(data), now):
@@ -253,9 +254,8 @@ class Connection:
         await self._websocket.send_text(encode(event).decode())
 
 
-def _is_allowed(line: Line, message: ClientEvent | bytes) -> bool:
+def _is_allowed(line: Line, message: ClientEvent | bytes, now: float) -> bool:
     """Whether there may be so much more of what the service counts."""
-    now = anyio.current_time()
     match message:
         case bytes():
             return line.sound_allowed.take(len(message) / 2 / line.rate, now)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, NamedTuple, TypeVar
 
-import anyio
-
+from pipeline import Wakeup
 from processors.serving.limits import (
     LINES_PER_S,
     MOST_LINES,
@@ -35,7 +34,7 @@ class Lane(Generic[T]):
         self.dropped = 0
         self._items: deque[T] = deque()
         self._room = room
-        self._changed = anyio.Event()
+        self._changed = Wakeup()
         self._closed = False
 
     def put(self, item: T) -> None:
@@ -46,12 +45,12 @@ class Lane(Generic[T]):
             self._items.popleft()
             self.dropped += 1
         self._items.append(item)
-        self._changed.set()
+        self._changed.wake()
 
     def close(self) -> None:
         """What is in it can still be taken."""
         self._closed = True
-        self._changed.set()
+        self._changed.wake()
 
     def __aiter__(self) -> Lane[T]:
         return self
@@ -60,7 +59,6 @@ class Lane(Generic[T]):
         while not self._items:
             if self._closed:
                 raise StopAsyncIteration
-            self._changed = anyio.Event()
             await self._changed.wait()
         return self._items.popleft()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from itertools import takewhile
 
 import anyio
 import msgspec
+from msgspec import Struct
 
 from processors.serving.protocol import Event, Interrupted, Sound, Transcript, encode, encode_sound
 
@@ -16,8 +16,7 @@ MOST_EVENTS = 1_000
 ROUNDING_MS = 1.0
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct, gc=False):
     """data: as it goes over the wire. A sound has a turn and an end, a transcript is a draft."""
 
     data: bytes

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from pipeline import ConfigError, Finding, SettingError
 from pipeline.cli.findings import print_findings
+from pipeline.cli.garbage import sparing_what_is_loaded
 from pipeline.cli.stopping import STOPPED, obeying_signals
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer, read_bindings
@@ -28,6 +29,7 @@ from processors.serving.limits import Limits
 from processors.serving.onlookers import Watching
 from processors.serving.session import current, log
 from processors.serving.visitors import visitors
+from processors.serving.websocket import Websocket
 
 DONE, WRONG_INPUT = 0, 2
 BACKLOG = 512
@@ -78,7 +80,7 @@ async def serving(
     config = uvicorn.Config(
         application,
         http=visitors(limits.places),
-        ws="websockets-sansio",
+        ws=Websocket,
         ws_max_size=limits.message_bytes,
         ws_per_message_deflate=False,  # PCM does not get smaller
         ssl_certfile=cert,
@@ -94,17 +96,18 @@ async def serving(
     server.lifespan = config.lifespan_class(config)
     # These are the steps of `Server.serve` without its signals, and with a limit for handshakes.
     await server.startup([])
-    async with anyio.create_task_group() as group:
-        group.start_soon(server.main_loop)
-        try:
-            server.servers.append(await _accepting(server, listener))
-            yield server
-        finally:
-            group.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                await server.shutdown([listener])
-                if server.force_exit:
-                    await server.lifespan.shutdown()
+    with sparing_what_is_loaded():
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.main_loop)
+            try:
+                server.servers.append(await _accepting(server, listener))
+                yield server
+            finally:
+                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await server.shutdown([listener])
+                    if server.force_exit:
+                        await server.lifespan.shutdown()
 
 
 async def _accepting(server: uvicorn.Server, listener: socket.socket) -> asyncio.Server:

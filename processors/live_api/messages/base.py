@@ -22,8 +22,8 @@ LONGEST_DURATION = 315_576_000_000
 _DURATION = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,9})?)s")
 
 
-class Wire(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """Base of all wire structures."""
+class Wire(Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
+    """Base of all wire structures. They are trees: the garbage collector need not look at them."""
 
 
 class Int64String(int):

@@ -42,7 +42,7 @@ class RealtimeInput(Wire):
     audio_stream_end: bool = False
     activity_start: ActivityStart | None = None
     activity_end: ActivityEnd | None = None
-    media_chunks: list[Blob] = []
+    media_chunks: list[Blob] | UnsetType = UNSET
 
 
 class ToolResponse(Wire):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,11 +24,23 @@ def _refuse_code(context: click.Context, _: click.Parameter, refused: bool) -> N
         context.with_resource(code_refused())
 
 
+class _Seconds(click.FloatRange):
+    """A time. `nan` is within all limits, since it is not below any."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        time = float(super().convert(value, param, ctx))
+        if math.isnan(time):
+            self.fail(f"{value!r} is not a time.", param, ctx)
+        return time
+
+
 def seconds(name: str, default: float, help: str, **limits: Any) -> Callable[..., Any]:
     """An option that is a time. limits: as of `click.FloatRange`; from 0, if there are none."""
     return click.option(
         name,
-        type=click.FloatRange(**(limits or {"min": 0})),
+        type=_Seconds(**(limits or {"min": 0})),
         default=default,
         show_default=True,
         metavar="SECONDS",

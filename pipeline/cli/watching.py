@@ -108,7 +108,8 @@ def _choice(found: list[tuple[Path, Who]], pid: int | None) -> str:
 
 async def _runs(pid: int | None) -> AsyncIterator[tuple[Path, Who]]:
     """Runs of this user; what processes that were killed have left is removed."""
-    for path in sorted(runtime_folder().glob(f"{pid or '*'}{SUFFIX}")):
+    number = "*" if pid is None else pid
+    for path in sorted(runtime_folder().glob(f"{number}{SUFFIX}")):
         try:
             async with _opened(path) as (_, who):
                 pass

@@ -284,7 +284,9 @@ def test_bad_input_is_one_clear_line_and_nothing_is_done(
 def test_a_wrong_command_line_has_status_2() -> None:
     assert pipeline("run").exit_code == 2
     assert pipeline("rum", "x.yaml").exit_code == 2
-    assert pipeline("run", "--drain", "-1", "typed.yaml").exit_code == 2
+    for seconds in ("-1", "nan"):
+        assert pipeline("run", "--drain", seconds, "typed.yaml").exit_code == 2
+        assert pipeline("run", "--watchdog", seconds, "typed.yaml").exit_code == 2
 
 
 def test_help_and_version() -> None:

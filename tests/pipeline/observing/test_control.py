@@ -133,6 +133,12 @@ def test_without_a_run_there_is_nothing_to_see() -> None:
     assert result.stderr.startswith("no run with the process id 1")
 
 
+def test_no_process_is_number_0(running: int) -> None:
+    result = pipeline("top", "--pid", "0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("no run with the process id 0")
+
+
 def test_what_a_killed_run_has_left_is_removed(folder: Path) -> None:
     left = runtime_folder() / "4.sock"
     bind = f"import socket; socket.socket(socket.AF_UNIX).bind({str(left)!r})"

@@ -66,7 +66,9 @@ def gemini_api(model: str | None, url: str | None = None) -> Backend:
     key = api_key()
     if key is None:
         raise SettingError(
-            "the Gemini API needs a key", hint=f"set the environment variable {KEY_VARIABLES[0]}"
+            "the Gemini API needs a key",
+            setting="backend",
+            hint=f"set the environment variable {KEY_VARIABLES[0]}",
         )
     return Backend(url or f"{host}{GEMINI_API_PATH}", {"x-goog-api-key": key}, full_name)
 

@@ -46,6 +46,7 @@ LAYERS = [
     {"pipeline.config.fragments"},
     {"pipeline.config.reading"},
     {"pipeline.config.loader", "pipeline.runtime.report", "pipeline.runtime.clock"},
+    {"pipeline.runtime.station"},
     {
         "pipeline.config",
         "pipeline.runtime",
@@ -56,7 +57,7 @@ LAYERS = [
         "pipeline.runtime.closing",
     },
     {"pipeline.runtime.blame", "pipeline.runtime.tasks", "pipeline.runtime.observer"},
-    {"pipeline.runtime.context"},
+    {"pipeline.runtime.context", "pipeline.runtime.ending"},
     {"pipeline.runtime.run", "pipeline.runtime.watchdog"},
     {
         "pipeline.observing",

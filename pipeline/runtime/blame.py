@@ -10,7 +10,7 @@ from types import CodeType, FrameType
 from typing import NamedTuple
 
 from pipeline.processor import Duplex, Processor, Sink, Source, Transform
-from pipeline.runtime.wiring import Station
+from pipeline.runtime.station import Station
 
 FRAMEWORK = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 LOOPS = {"asyncio", "trio", "uvloop", "winloop"}

@@ -12,7 +12,8 @@ import anyio
 from pipeline.frames import SECOND
 from pipeline.runtime.observer import Observed
 from pipeline.runtime.report import is_round
-from pipeline.runtime.wiring import Station, Wiring
+from pipeline.runtime.station import Station
+from pipeline.runtime.wiring import Wiring
 
 HELD = (
     '"%s" held the event loop for %.2f s, at %s: nothing else ran meanwhile. In an async method, '

@@ -18,10 +18,12 @@ from pipeline.runtime.checking import check_aside
 from pipeline.runtime.clock import event_loop_clock
 from pipeline.runtime.closing import Closing
 from pipeline.runtime.context import RunContext
+from pipeline.runtime.ending import Ending
 from pipeline.runtime.lives import Lives
 from pipeline.runtime.observer import Observed, Observer
 from pipeline.runtime.report import Report
-from pipeline.runtime.wiring import Selects, Station, Tap, Taps, Wiring
+from pipeline.runtime.station import Station
+from pipeline.runtime.wiring import Selects, Tap, Taps, Wiring
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup, TaskStatus
@@ -55,20 +57,17 @@ class Run:
         self._probes: list[tuple[Selects, Tap]] = []
         self._scope = anyio.CancelScope()
         self.closing = Closing()
-        self._sources: list[tasks.SourceTask] = []
-        self._sources_end = anyio.Event()
+        self._ending = Ending()
         self._failure: ProcessorFailure | None = None
         self._started: float | None = None
         self._clock: Callable[[], float] = anyio.current_time
         self._began = anyio.Event()
-        self._working: set[str] = set()
-        """Where frames end up: when none of these is left, there is nothing more to do."""
 
     def finish(self) -> None:
         """End all sources and let the rest come to its end, within the time limit."""
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + self.drain_seconds)
         self.closing.cut_short(self.drain_seconds)
-        self._finish_sources()
+        self._ending.end_sources()
 
     def cancel(self) -> None:
         """Stop at once."""
@@ -123,7 +122,7 @@ class Run:
                 taps = [*self._taps.items(), *self.observed.taps]
                 self.wiring = Wiring(self.graph, self.report, taps, self._probes)
                 stations += self.wiring.stations.values()
-                self._working = {station.name for station in stations if station.ends_here}
+                self._ending.begin(self.wiring)
                 async with AsyncExitStack() as stack:
                     lives = await self._open(stations, stack)
                     self._clock = event_loop_clock()
@@ -161,7 +160,7 @@ class Run:
             keepers = await stack.enter_async_context(anyio.create_task_group())
         for station in reversed(stations):
             station.processor.context = RunContext(
-                station, self.wiring, self.observed, self.now, self._sources_end
+                station, self.wiring, self.observed, self.now, self._ending.told
             )
             if keepers is not None and station.policy.do == "restart":
                 lives[station.name] = life = Lives(station.policy)
@@ -196,7 +195,7 @@ class Run:
                     if not isinstance(station.processor, Source):
                         await anyio.sleep(wait)
                     elif await self._finishes_within(wait):
-                        await self._end(station)
+                        await self._ending.end(station)
                         break
                     self._renew(station)
         finally:
@@ -217,7 +216,7 @@ class Run:
                 await self._began.wait()
                 try:
                     await self._work(station)
-                    await self._end(station)
+                    await self._ending.end(station)
                 except anyio.get_cancelled_exc_class():
                     await life.wait_for_end()  # closed in its turn
                     raise
@@ -234,8 +233,8 @@ class Run:
     async def _finishes_within(self, seconds: float) -> bool:
         """Whether the sources are to end, meanwhile or already."""
         with anyio.move_on_after(seconds):
-            await self._sources_end.wait()
-        return self._sources_end.is_set()
+            await self._ending.told.wait()
+        return self._ending.told.is_set()
 
     def _renew(self, station: Station) -> None:
         """Put a new processor with the same settings in the place of one that failed."""
@@ -252,9 +251,7 @@ class Run:
         role = station.processor
         if isinstance(role, Source):
             source = tasks.SourceTask(station, self.wiring)
-            self._sources.append(source)
-            if self._sources_end.is_set():
-                source.finish()
+            self._ending.add(source)
             return source.run()
         if isinstance(role, Sink):
             return tasks.run_sink(station, self.wiring)
@@ -266,7 +263,7 @@ class Run:
         """Run a task; pass its end on, or end the run with its failure."""
         try:
             await self._work(station)
-            await self._end(station)
+            await self._ending.end(station)
         except anyio.get_cancelled_exc_class():
             raise
         except (Exception, BaseExceptionGroup) as error:
@@ -281,49 +278,10 @@ class Run:
         self.report.failures.append(failure)
         station.processor.context.log.error("%s; the run goes on without it", failure)
         try:
-            if station.inbox is not None:
-                station.inbox.close("detached")
-            await self._end_outputs(station)
-            await self.wiring.settle()
+            await self._ending.detach(station)
         except ProcessorFailure as another:  # of an in-line transform that it flushed
             self._fail(another)
             self._scope.cancel()
-        self._is_done(station)
-
-    async def _end(self, station: Station) -> None:
-        """A task has come to its end."""
-        if station.inbox is not None:
-            station.inbox.close()
-            if station.open_inputs:
-                self._finish_sources()
-        await self._end_outputs(station)
-        self._is_done(station)
-
-    def _is_done(self, station: Station) -> None:
-        """Where nothing is left to be done with frames, no more are needed."""
-        if station.name in self._working:
-            self._working.remove(station.name)
-            if not self._working:
-                self._finish_sources()
-
-    async def _end_outputs(self, station: Station) -> None:
-        """The end flows downstream: through what is in-line, up to the next inboxes."""
-        for edge in station.node.outgoing:
-            target = self.wiring.stations[edge.target.name]
-            if edge.feedback:
-                target.open_feedback -= 1
-                if target.inbox is not None and not target.open_feedback:
-                    target.inbox.end_late()
-                continue
-            target.open_inputs -= 1
-            if target.open_inputs:
-                continue
-            if target.inbox is not None:
-                target.inbox.end()
-            else:
-                await tasks.flush(target, self.wiring)
-                await self._end_outputs(target)
-                self._is_done(target)
 
     @asynccontextmanager
     async def _lifespan(self, station: Station, *, is_fatal: bool = True) -> AsyncIterator[None]:
@@ -371,11 +329,6 @@ class Run:
     def _fail(self, failure: ProcessorFailure) -> None:
         """The first failure is the one that is reported."""
         self._failure = self._failure or failure
-
-    def _finish_sources(self) -> None:
-        self._sources_end.set()
-        for source in self._sources:
-            source.finish()
 
     def _close(self, stations: list[Station]) -> None:
         self.report.seconds = self.now() / SECOND

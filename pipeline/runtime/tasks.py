@@ -19,7 +19,8 @@ from pipeline.errors import FrameTimeoutError
 from pipeline.frames import SECOND, Frame
 from pipeline.inbox import LONGEST_HOLD, Inbox
 from pipeline.processor import Duplex, Sink, Source, Transform
-from pipeline.runtime.wiring import MOST_GIVEN, Station, Wiring, too_many
+from pipeline.runtime.station import Station
+from pipeline.runtime.wiring import MOST_GIVEN, Wiring, too_many
 
 T = TypeVar("T")
 Handler = Callable[[Frame], Awaitable[None] | None]

@@ -47,6 +47,7 @@ from processors.serving.protocol import (
 )
 
 LARGEST_MESSAGE = 16 << 20
+KEPT_LINES = 100
 REPORT_MS = 100.0
 """How often an `Ear` says what it has heard."""
 
@@ -65,14 +66,18 @@ class Client:
     The iteration ends when the conversation is over, or the connection is gone: `ended` tells.
     welcome: what the server said first. received: the number of the last message.
     positions: the places in the queue that it was told.
+    before: whose conversation it goes on with; lines that were typed there and have not arrived
+    are sent again.
     """
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, before: Client | None = None) -> None:
         self.welcome = Welcome()
         self.received = 0
         self.positions: list[int] = []
         self.ended: Ended | None = None
         self._socket = socket
+        self._typed: int = before._typed if before else 0
+        self._lines: deque[tuple[int, str]] = deque(before._lines if before else (), KEPT_LINES)
 
     async def start(self, start: Start) -> None:
         """Introduce itself, and wait for a place. Raises RefusedError, ConnectionClosed."""
@@ -86,17 +91,21 @@ class Client:
                 self.positions.append(event.position)
             if isinstance(event, Welcome):
                 self.welcome = event
+                self._typed = max(self._typed, event.texts)
+                await self._type_again(event.texts)
                 return
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ServerEvent | Sound:
-        try:
-            data = await self._socket.recv()
-        except ConnectionClosed:
-            raise StopAsyncIteration from None
-        message = decode_sound(data) if isinstance(data, bytes) else decode_server(data)
+        message = None
+        while message is None:  # what a later version may say is left out
+            try:
+                data = await self._socket.recv()
+            except ConnectionClosed:
+                raise StopAsyncIteration from None
+            message = decode_sound(data) if isinstance(data, bytes) else decode_server(data)
         self.received = message.n or self.received
         if isinstance(message, Refused):
             raise RefusedError(message)
@@ -109,7 +118,11 @@ class Client:
         await self._socket.send(pcm)
 
     async def type(self, text: str) -> None:
-        """A typed line."""
+        """A typed line. One that is lost with the connection is sent by who resumes: do not repeat
+        it. Raises ConnectionClosed.
+        """
+        self._typed += 1
+        self._lines.append((self._typed, text))
         await self._send(Text(text))
 
     async def show(self, data: bytes, mime_type: ImageType = "image/jpeg") -> None:
@@ -144,6 +157,12 @@ class Client:
     def drop(self) -> None:
         """Break the connection off, as a network does."""
         self._socket.transport.abort()
+
+    async def _type_again(self, arrived: int) -> None:
+        while self._lines and self._lines[0][0] <= arrived:
+            self._lines.popleft()
+        for _, text in self._lines:
+            await self._send(Text(text))
 
     async def _send(self, message: ClientMessage) -> None:
         await self._socket.send(encode(message).decode())
@@ -181,7 +200,7 @@ async def connect(
         ssl=ssl,
         close_timeout=1,
     ) as socket:
-        client = Client(socket)
+        client = Client(socket, None if afresh else resume)
         try:
             await client.start(start)
             yield client

@@ -7,7 +7,7 @@ server a header, then int16 PCM, mono. Text messages are JSON objects with a `ty
 from __future__ import annotations
 
 import struct
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -258,6 +258,14 @@ ServerEvent = (
     | Ended
 )
 _server_decoder: msgspec.json.Decoder[ServerEvent] = msgspec.json.Decoder(ServerEvent)
+_server_types = {kind.__struct_config__.tag for kind in get_args(ServerEvent)}
+
+
+class _Typed(Struct):
+    type: str
+
+
+_type_decoder = msgspec.json.Decoder(_Typed)
 
 
 class Sound(NamedTuple):
@@ -290,9 +298,14 @@ def decode_client(text: str | bytes) -> ClientEvent:
         raise msgspec.DecodeError(str(error)) from None
 
 
-def decode_server(text: str | bytes) -> ServerEvent:
-    """What the server says. Raises msgspec.DecodeError."""
-    return _server_decoder.decode(text)
+def decode_server(text: str | bytes) -> ServerEvent | None:
+    """What the server says; None for a type that is not known here. Raises msgspec.DecodeError."""
+    try:
+        return _server_decoder.decode(text)
+    except msgspec.ValidationError:
+        if _type_decoder.decode(text).type in _server_types:
+            raise
+        return None
 
 
 def encode_sound(sound: Sound) -> bytes:

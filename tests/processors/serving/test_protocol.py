@@ -74,3 +74,11 @@ def test_nothing_else_is_raised(text: str | bytes) -> None:
 def test_what_is_too_deep_or_no_text_is_no_message(text: str | bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         protocol.decode_client(text)
+
+
+def test_what_a_later_server_may_say_is_left_out() -> None:
+    assert protocol.decode_server('{"type": "weather", "n": 3}') is None
+    assert protocol.decode_server('{"type": "pong", "n": 3, "more": 1}') == protocol.Pong(n=3)
+    for text in ('{"type": "pong", "n": "3"}', "{}", "[]", '{"type": 3}'):
+        with pytest.raises(msgspec.DecodeError):
+            protocol.decode_server(text)

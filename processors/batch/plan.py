@@ -29,8 +29,11 @@ class Plan:
 
 
 def find_files(patterns: Sequence[str]) -> list[Path]:
-    """Files that patterns such as `recordings/**/*.wav` stand for, in order. Raises ConfigError."""
-    found: dict[Path, None] = {}
+    """Files that patterns such as `recordings/**/*.wav` stand for, in order, each once.
+
+    Raises ConfigError.
+    """
+    found: dict[str, Path] = {}
     for pattern in patterns:
         files = [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]
         if Path(pattern).is_file():  # a name may look like a pattern
@@ -42,8 +45,9 @@ def find_files(patterns: Sequence[str]) -> list[Path]:
             )
             hint = f"write '{Path(pattern) / '*.wav'}'" if is_folder else ""
             raise ConfigError([Finding("inputs", message, hint=hint)])
-        found.update((Path(name), None) for name in sorted(files))
-    return list({Path(os.path.realpath(path)): path for path in found}.values())
+        for path in map(Path, sorted(files)):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
 
 
 def make_plan(

@@ -15,7 +15,7 @@ import anyio
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import ConfigError, Finding
+from pipeline import ConfigError, Finding, SettingError
 from pipeline.cli.findings import print_findings
 from pipeline.cli.stopping import STOPPED, obeying_signals
 from pipeline.cli.streams import outlet
@@ -26,6 +26,7 @@ from processors.batch.plan import Plan, find_files, make_plan
 from processors.batch.processes import CLOSE_S, execute_in_process
 from processors.batch.results import Results, is_done, write_table
 from processors.batch.schedule import Execute, Policy, Schedule
+from processors.files import check_writable
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 TO_A_CORE = 4
@@ -61,6 +62,7 @@ def _run_batch(config: str, options: Options, console: Console) -> int:
     results = Results(options.results or options.folder / "results.jsonl")
     try:
         files = find_files(options.inputs)
+        _check_outputs(results.path, options.table)
         before = results.read()
         plan = make_plan(
             config,
@@ -94,6 +96,21 @@ def _run_batch(config: str, options: Options, console: Console) -> int:
         return STOPPED + stopped_by
     failed = any(outcome.status == "failed" for outcome in _of_batch(plan, results))
     return FAILED if failed else DONE
+
+
+def _check_outputs(results: Path, table: Path | None) -> None:
+    """Before anything is run for them. Raises ConfigError."""
+    outputs = {"--results": results, "--csv": table}
+    for option, path in outputs.items():
+        try:
+            if path is not None:
+                check_writable(path)
+        except SettingError as error:
+            hint = error.hint or f"name another file with {option}"
+            raise ConfigError([Finding("results", str(error), hint=hint)]) from None
+    if table is not None and os.path.realpath(table) == os.path.realpath(results):
+        message = f"{table} is the file of results, which the table would replace"
+        raise ConfigError([Finding("results", message, hint="name another file with --csv")])
 
 
 def _unwritten(error: OSError, results: Results) -> Finding:

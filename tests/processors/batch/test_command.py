@@ -226,6 +226,10 @@ def test_what_is_wrong_is_said_before_anything_runs(folder: Path) -> None:
     assert "unknown-node" in refused("a.txt", "--set", "nobody.x=1")
     assert "--input-node" in refused("a.txt", "--input-node", "gemini")
     assert "has no results in it" in refused("a.txt", "--results", "talk.yaml")
+    assert ". is a folder; name another file with --results" in refused("a.txt", "--results", ".")
+    assert ". is a folder; name another file with --csv" in refused("a.txt", "--csv", ".")
+    same = refused("a.txt", "--results", "r.jsonl", "--csv", "./r.jsonl")
+    assert "r.jsonl is the file of results, which the table would replace" in same
     (folder / "file").touch()
     assert "file" in refused("a.txt", "--results", "file/r.jsonl")
     assert not Path("runs").exists()

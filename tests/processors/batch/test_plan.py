@@ -24,6 +24,8 @@ def test_files_by_pattern_and_by_name(folder: Path) -> None:
     assert [str(f) for f in find_files(["*.txt", "a.txt"])] == ["[c].txt", "a.txt", "b.txt"]
     assert [str(f) for f in find_files(["[c].txt"])] == ["[c].txt"]
     assert len(find_files(["**/*.txt"])) == 4
+    first, *others = find_files(["a.txt", str(folder / "*.txt"), "./a.txt"])
+    assert (str(first), len(others)) == ("a.txt", 2)
 
 
 def test_no_files(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -119,7 +120,8 @@ class Application:
         return JSONResponse(state, 200 if lobby.is_ready else 503)
 
     async def _devices(self, _: Request) -> Response:
-        return JSONResponse(self._offer.devices)
+        # The first time, the configuration is loaded for it.
+        return JSONResponse(await to_thread.run_sync(lambda: self._offer.devices))
 
     async def _metrics(self, request: Request) -> Response:
         text = self.lobby.metrics.text

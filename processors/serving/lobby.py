@@ -50,6 +50,8 @@ class Lobby:
             async with self._onlookers.running(), anyio.create_task_group() as self._group:
                 self._group.start_soon(self.places.run, self._drain_soon)
                 yield
+                self.draining = True
+                self.places.close()
                 self._group.cancel_scope.cancel()
         self._group = None
 
@@ -80,6 +82,9 @@ class Lobby:
         if self._group is None:
             raise RefusedError("draining")
         await self.places.take(tell, ticket)
+        if self.draining:  # it has begun while somebody waited
+            self.places.free()
+            raise RefusedError("draining")
         session = Session(start, self.limits, self.places.prefix)
         self._sessions[session.id] = session
         self._group.start_soon(self._host, session, name=session.id)

@@ -109,7 +109,7 @@ class OwnPlaces:
 
     def free(self) -> None:
         """One goes; the first of those who wait takes the place."""
-        if self._waiting:
+        if self._waiting and not self._closed:
             ticket = self._waiting.pop(0)
             ticket.granted = True
             ticket.notify()

@@ -21,7 +21,7 @@ BEHIND = 2 * SECOND
 """How far behind the clock it is encoded: frames come later than what they hold was heard."""
 TYPE = 'audio/ogg; codecs="opus"'
 COMPRESSION = 0.95
-"""Of 0 to 1: some 30 kbit/s where both speak, a fifth of a megabyte of page to the minute."""
+"""Of 0 to 1: some 30 kbit/s where both speak, a third of a megabyte of page to the minute."""
 
 
 class SessionSound:

@@ -28,11 +28,14 @@ from processors.live_api.messages import (
 
 OUTPUT_RATE = 24_000
 OUTCOME_OK = "OUTCOME_OK"
-_RATE = re.compile(r"rate=0*([1-9]\d*)")
+_RATE = re.compile(r"rate=0*([1-9][0-9]{3,5})(?![0-9])")
 
 
 def read_audio(blob: Blob) -> AudioFrame | None:
-    """Sound; None where the bytes are something else. Half a sample at the end is left out."""
+    """Sound; None where the bytes are something else. Half a sample at the end is left out.
+
+    A rate below 1 kHz, or from 1 MHz on, is no rate of sound, and taken for the usual one.
+    """
     if not blob.mime_type.startswith("audio/pcm"):
         return None
     rate = _RATE.search(blob.mime_type)

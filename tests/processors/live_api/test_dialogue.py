@@ -269,7 +269,13 @@ def test_the_next_turn_waits_until_the_last_has_been_played(talk: Talk) -> None:
 
 @pytest.mark.parametrize(
     ("mime_type", "rate"),
-    [("audio/pcm;rate=16000", 16_000), ("audio/pcm; rate=48000", 48_000), ("audio/pcm", 24_000)],
+    [
+        ("audio/pcm;rate=16000", 16_000),
+        ("audio/pcm; rate=48000", 48_000),
+        ("audio/pcm", 24_000),
+        ("audio/pcm;rate=1", 24_000),
+        (f"audio/pcm;rate={'1' * 5000}", 24_000),
+    ],
 )
 def test_audio_has_the_rate_that_it_says(talk: Talk, mime_type: str, rate: int) -> None:
     blob = Blob(mime_type=mime_type, data=b"\x01\x00\xff\xff")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +12,14 @@ from msgspec import UNSET
 from processors.live_api.messages import Blob, ClientContent, ClientMessage, RealtimeInput, Setup
 from processors.live_api.models import short_name
 from processors.live_api.recording import scrub
+from processors.local_live_api.hearing import rate_of
 from processors.local_live_api.refusal import RefusedError
 from processors.local_live_api.wire import decode_client
 
 TOLERANCE_S, TOLERANCE = 0.25, 0.1
 """Streamed audio may differ by the larger of so many seconds and this share."""
 SAMPLE_BYTES = 2
-DEFAULT_RATE = 16_000
 SHOWN = 120
-
-_RATE = re.compile(r"rate=([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -160,9 +157,7 @@ def _realtime(given: RealtimeInput) -> Iterator[Act | Media]:
 
 
 def _audio(blob: Blob) -> Media:
-    stated = _RATE.search(blob.mime_type)
-    rate = int(stated[1]) if stated else DEFAULT_RATE
-    return Media(len(blob.data) / SAMPLE_BYTES / max(rate, 1))
+    return Media(len(blob.data) / SAMPLE_BYTES / max(rate_of(blob.mime_type), 1))
 
 
 def _handle(setup: dict[str, Any]) -> str:

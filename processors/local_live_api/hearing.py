@@ -168,8 +168,7 @@ class Ear:
             return self._rate
         if not audio.mime_type.startswith("audio/pcm"):
             raise RefusedError(INVALID_ARGUMENT)
-        stated = _RATE.search(audio.mime_type)
-        hertz = float(stated[1]) if stated else DEFAULT_RATE  # an int takes 4300 digits at most
+        hertz = rate_of(audio.mime_type)
         if not RATES[0] <= hertz <= RATES[1]:
             raise RefusedError(INVALID_ARGUMENT)
         rate = int(hertz)
@@ -180,3 +179,9 @@ class Ear:
             )
         self._rate, self._type = rate, audio.mime_type
         return rate
+
+
+def rate_of(mime_type: str) -> float:
+    """Samples per second that a type of audio states, however many; 16,000 if it states none."""
+    stated = _RATE.search(mime_type)
+    return float(stated[1]) if stated else DEFAULT_RATE  # an int takes 4300 digits at most

@@ -19,6 +19,12 @@ def acts(message: dict[str, Any]) -> list[Act | Media]:
     return acts_of(json.dumps(message))
 
 
+@pytest.mark.parametrize(("rate", "seconds"), [("8000", 2), ("0", 16_000), ("1" * 5000, 0)])
+def test_audio_lasts_as_long_as_its_rate_says(rate: str, seconds: float) -> None:
+    blob = {"mimeType": f"audio/pcm;rate={rate}", "data": SECOND}
+    assert acts({"realtimeInput": {"audio": blob}}) == [Media(seconds)]
+
+
 def setup(**fields: Any) -> Act:
     (act,) = acts({"setup": {"model": "models/m", **fields}})
     assert isinstance(act, Act)

@@ -47,7 +47,7 @@ def read_switches(texts: Sequence[str]) -> Switches:
             raise SettingError(f"--switch {text}: write NAME=VALUE")
         try:
             values[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # of a date that is none, or too many digits
             raise SettingError(f"--switch {text}: the value is no valid YAML") from None
     try:
         return msgspec.convert(values, Switches)

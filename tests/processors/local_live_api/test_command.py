@@ -105,6 +105,7 @@ def test_a_client_that_does_otherwise_than_the_scenario_is_reported(tmp_path: Pa
         (["--switch", "sessions=none"], "sessions"),
         (["--switch", "sessions"], "NAME=VALUE"),
         (["--switch", "pace=[1"], "--switch pace=[1: the value is no valid YAML"),
+        (["--switch", "pace=2026-13-45"], "--switch pace=2026-13-45: the value is no valid YAML"),
         (["--scenario", "nowhere.yaml"], "nowhere.yaml"),
         (["--faults", "nowhere.yaml"], "nowhere.yaml"),
     ],

@@ -257,9 +257,7 @@ def _strings(item: Parameter, clues: _Clues) -> list[Any]:
         return [(match[1] or match[2]).lower()] if match else []
     if kind == "query":
         return [_query(clues.text)] if item.required else []
-    if kind in {"place", "person", "symbol", "currency", "language"} or (
-        not kind and item.required
-    ):
+    if kind in _NAMED or (not kind and item.required):
         return _taken_names(item, kind, clues)
     return []
 

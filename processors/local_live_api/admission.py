@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from processors.live_api.messages import Content, Setup
 from processors.live_api.models import VOICES, Model, find_model
 from processors.local_live_api.endpoint import Endpoint
-from processors.local_live_api.refusal import INTERNAL, INVALID_ARGUMENT, POLICY, RefusedError
+from processors.local_live_api.refusal import (
+    INTERNAL,
+    INTERNAL_ERROR,
+    INVALID_ARGUMENT,
+    POLICY,
+    RefusedError,
+)
 from processors.local_live_api.rules.abilities import Abilities, Function
 from processors.local_live_api.switches import Switches
 from processors.local_live_api.wire import snake_case
@@ -141,7 +147,7 @@ def _generation_problems(setup: Setup, model: Model) -> Iterator[RefusedError]:
     if generation.thinking_config is not None and not model.thinking:
         yield RefusedError(INVALID_ARGUMENT)
     if generation.enable_affective_dialog and not model.affective:
-        yield RefusedError("Internal error encountered.", INTERNAL)
+        yield RefusedError(INTERNAL_ERROR, INTERNAL)
 
 
 def _tool_problems(setup: Setup, model: Model) -> Iterator[RefusedError]:

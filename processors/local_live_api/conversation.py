@@ -26,9 +26,8 @@ from processors.local_live_api.listener import Listener
 from processors.local_live_api.memory import Session
 from processors.local_live_api.refusal import RefusedError
 from processors.local_live_api.service import Service, log
+from processors.local_live_api.steps import CUT
 from processors.local_live_api.wire import decode_client, encode_server
-
-NO_CLOSE_FRAME = 1006
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
 
@@ -46,7 +45,7 @@ async def converse(
         await socket.close(refusal.code, refusal.reason)
     except* EndConnectionError as group:
         close = _first(group, EndConnectionError).close
-        if close.code == NO_CLOSE_FRAME:
+        if close.code == CUT:
             socket.abort()
         else:
             await socket.close(close.code, close.reason)

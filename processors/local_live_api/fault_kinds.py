@@ -10,17 +10,13 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-from processors.local_live_api.refusal import INTERNAL, LONGEST_REASON
+from processors.local_live_api.refusal import INTERNAL, INTERNAL_ERROR, check_close
 
 Seconds = Annotated[float, Meta(ge=0)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Probability = Annotated[float, Meta(gt=0, le=1)]
 CloseCode = Annotated[int, Meta(ge=1000, le=4999)]
-
-UNSENDABLE = {1004, 1005, 1006, 1015}
-"""Close codes that stand for what no close frame says (RFC 6455, 7.4.1)."""
-INTERNAL_ERROR = "Internal error encountered."
 
 
 class Fault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="do"):
@@ -83,7 +79,7 @@ class Close(AtOnce, frozen=True, tag="close"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_close(self.code, self.reason)
+        check_close(self.code, self.reason)
 
 
 class Silence(AtOnce, frozen=True, tag="silence"):
@@ -169,17 +165,10 @@ class RefuseResumes(
     connections: tuple[Positive, ...] | None = None
 
     def __post_init__(self) -> None:
-        _check_close(self.code, self.reason)
+        check_close(self.code, self.reason)
 
     def concerns(self, connection: int) -> bool:
         return self.connections is None or connection in self.connections
-
-
-def _check_close(code: int, reason: str) -> None:
-    if code in UNSENDABLE or 1016 <= code < 3000:
-        raise ValueError(f"no close frame can have the code {code}; `cut` resets TCP")
-    if len(reason.encode()) > LONGEST_REASON:
-        raise ValueError(f"a reason has at most {LONGEST_REASON} bytes")
 
 
 Immediate = Cut | Close | Silence | SlowReads | LatePongs | EmptyFrames | PhantomInterrupted

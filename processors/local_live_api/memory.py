@@ -15,7 +15,13 @@ from processors.live_api.messages import ClientMessage
 from processors.local_live_api.context import Weighed, weigh
 from processors.local_live_api.hearing import Ear
 from processors.local_live_api.history import Entry, Heard
-from processors.local_live_api.refusal import INTERNAL, INVALID_ARGUMENT, POLICY, RefusedError
+from processors.local_live_api.refusal import (
+    INTERNAL,
+    INTERNAL_ERROR,
+    INVALID_ARGUMENT,
+    POLICY,
+    RefusedError,
+)
 from processors.local_live_api.steps import Step
 from processors.local_live_api.switches import BackendName, Switches
 
@@ -166,7 +172,7 @@ class Sessions:
     def resume(self, session: Session, handle: str, model: str, now: float) -> None:
         """Put a session back to what the handle stands for. Raises RefusedError."""
         if session.open:
-            raise RefusedError("Internal error encountered.", INTERNAL)
+            raise RefusedError(INTERNAL_ERROR, INTERNAL)
         if self._expired(session, now):
             raise RefusedError("BidiGenerateContent session expired", POLICY)
         if model != session.model:

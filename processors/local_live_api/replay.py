@@ -25,9 +25,8 @@ from websockets.exceptions import ConnectionClosed
 from pipeline import Finding, Place
 from processors.live_api.recording import Closed, Line, Opened, Received, Sent, read_recording
 from processors.local_live_api.acts import Act, Media, acts_of
-from processors.local_live_api.fault_kinds import UNSENDABLE
 from processors.local_live_api.faulty_socket import FaultySocket
-from processors.local_live_api.refusal import POLICY, RefusedError
+from processors.local_live_api.refusal import POLICY, RefusedError, is_sendable
 from processors.local_live_api.service import Service
 from processors.local_live_api.switches import Switches
 
@@ -362,7 +361,7 @@ class _Player:
         return self._acts > step.acts or self._given_up or self._media.covers(step.media)
 
     async def _close(self, close: Closed) -> None:
-        if close.by == "nobody" or close.code in UNSENDABLE or 1015 < close.code < 3000:
+        if close.by == "nobody" or not is_sendable(close.code):
             self._socket.abort()
         else:
             short = RefusedError(close.reason, close.code)

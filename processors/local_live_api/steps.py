@@ -6,13 +6,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from processors.local_live_api.refusal import LONGEST_REASON
+from processors.local_live_api.refusal import INTERNAL, INTERNAL_ERROR, check_close
 
 Milliseconds = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 
-UNSENDABLE = {1004, 1005, 1015}
-"""Close codes that no close frame can have (RFC 6455, 7.4.1), besides 1006, which means a cut."""
+CUT = 1006
 
 
 class Call(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,14 +52,12 @@ class Ground(Struct, frozen=True, forbid_unknown_fields=True):
 class Close(Struct, frozen=True, forbid_unknown_fields=True):
     """The end of the connection; code 1006 cuts it without a close frame."""
 
-    code: Annotated[int, Meta(ge=1000, le=4999)] = 1011
-    reason: str = "Internal error encountered."
+    code: Annotated[int, Meta(ge=1000, le=4999)] = INTERNAL
+    reason: str = INTERNAL_ERROR
 
     def __post_init__(self) -> None:
-        if self.code in UNSENDABLE or 1016 <= self.code < 3000:
-            raise ValueError(f"no close frame can have the code {self.code}")
-        if len(self.reason.encode()) > LONGEST_REASON:
-            raise ValueError(f"a reason has at most {LONGEST_REASON} bytes")
+        if self.code != CUT:
+            check_close(self.code, self.reason)
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

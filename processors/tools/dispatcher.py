@@ -154,7 +154,7 @@ class ToolDispatcher(Duplex):
             return {"error": f"{call.name} took more than {limit:g} s"}
         except ToolArgumentError as error:
             return {"error": str(error)}
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = f"{type(error).__name__}: {error}".encode(errors="replace").decode()
             if len(what) > MOST_CHARACTERS:
                 what = what[:MOST_CHARACTERS] + "..."

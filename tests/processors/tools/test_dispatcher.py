@@ -279,6 +279,22 @@ async def test_an_error_can_always_be_sent() -> None:
     msgspec.json.encode(response)
 
 
+def leave() -> NoReturn:
+    raise SystemExit(2)
+
+
+async def leave_the_loop() -> NoReturn:
+    raise SystemExit("no such option")
+
+
+async def test_a_function_that_wants_to_end_the_program_has_failed() -> None:
+    calls = [call(leave, "1"), call(leave_the_loop, "2")]
+    assert await answers(dispatcher(leave, leave_the_loop), calls) == {
+        "1": {"error": "SystemExit: 2"},
+        "2": {"error": "SystemExit: no such option"},
+    }
+
+
 async def test_a_function_that_is_not_there_is_an_error() -> None:
     responses = await answers(dispatcher(work, fail), [ToolCall("1", "wrok", {})])
     assert responses["1"] == {"error": 'there is no function "wrok"; there are: fail, work'}

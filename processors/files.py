@@ -76,10 +76,11 @@ def append(file: IO[bytes], data: bytes | memoryview, *, unit: int = 0) -> None:
         raise
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Write a file in one step, with its folder: others see the one of before, or all of the new.
 
-    Raises OSError, with the path.
+    mode: who may do what with it, but for what the process's own mask takes away. Raises OSError,
+    with the path.
     """
     path = path.resolve()
     with named(path):
@@ -89,7 +90,11 @@ def replace_file(path: Path, data: bytes) -> None:
             return
         part = path.with_name(f"{path.name}.part")
         try:
-            part.write_bytes(data)
+            with suppress(FileNotFoundError):
+                part.unlink()  # what a process has left that was killed, and whose mode it has
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with open(descriptor, "wb") as file:
+                file.write(data)
             part.replace(path)
         except OSError as error:
             with suppress(OSError):

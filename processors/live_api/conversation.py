@@ -32,7 +32,6 @@ from processors.live_api.capabilities import context_window
 from processors.live_api.connection import LiveApiError
 from processors.live_api.frame_types import Gives, Takes
 from processors.live_api.handle_keeper import HandleKeeper
-from processors.live_api.handles import HandleFile
 from processors.live_api.input import InputSide, history_turns, system_turn
 from processors.live_api.intake import Intake
 from processors.live_api.limit import session_slot
@@ -177,8 +176,8 @@ class Conversation:
         )
         session.dialogue.transcribed = self._wishes.transcribe.user
         if resumption is not None and resumption.file is not None:
-            file = HandleFile(Path(resumption.file), options.model or "")
-            self._keeper = HandleKeeper(file, session, self._context.log)
+            path, model = Path(resumption.file), options.model or ""
+            self._keeper = HandleKeeper(path, model, session, self._context.log)
         return session
 
     def _new_input(self) -> InputSide:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
 import msgspec
+
+from processors.files import replace_file
 
 GOOD_FOR_S = 24 * 3600
 """What Vertex documents; the service itself says if it has forgotten earlier."""
@@ -31,29 +31,5 @@ def load_handle(path: Path, model: str, now: float) -> str | None:
 
 
 def save_handle(path: Path, handle: str, model: str, now: float) -> None:
-    """Replace the file in one step; nobody but its owner may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(SavedHandle(handle, model, now)))
-    os.replace(temporary, path)
-
-
-class HandleFile:
-    """The handle of one conversation, on disk. Its methods block: call them in a thread."""
-
-    def __init__(self, path: Path, model: str) -> None:
-        self._path, self._model = path, model
-        self._saved: str | None = None
-
-    def load(self) -> str | None:
-        """What an earlier run has left, if it is still good."""
-        self._saved = load_handle(self._path, self._model, time.time())
-        return self._saved
-
-    def save(self, handle: str | None) -> None:
-        """Keep the latest handle; nothing is written if it is the one that is there."""
-        if handle is not None and handle != self._saved:
-            save_handle(self._path, handle, self._model, time.time())
-            self._saved = handle
+    """Replace the file in one step; nobody but its owner may read it. Raises OSError."""
+    replace_file(path, msgspec.json.encode(SavedHandle(handle, model, now)), mode=0o600)

@@ -75,6 +75,15 @@ def test_a_file_is_replaced_in_one_step_or_not_at_all(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["a.html"]
 
 
+def test_a_file_that_is_replaced_is_for_whom_it_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.with_name("a.json.part").write_bytes(b"left by a process that was killed")
+    replace_file(path, b"secret", mode=0o600)
+    assert path.read_bytes() == b"secret"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
 def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "null"
     path.symlink_to(os.devnull)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.live_api.handles import GOOD_FOR_S, HandleFile, load_handle, save_handle
+from processors.live_api.handles import GOOD_FOR_S, load_handle, save_handle
 
 
 @pytest.fixture
@@ -48,17 +48,3 @@ def test_a_damaged_file_is_none(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert load_handle(path, "m", 0.0) is None
     assert load_handle(tmp_path, "m", 0.0) is None
-
-
-def test_only_a_new_handle_is_written(path: Path) -> None:
-    file = HandleFile(path, "m")
-    assert file.load() is None
-    file.save(None)
-    assert not path.exists()
-    file.save("h")
-    written = path.stat().st_ino
-    file.save("h")
-    assert path.stat().st_ino == written
-    file.save("other")
-    assert HandleFile(path, "m").load() == "other"
-    assert HandleFile(path, "another model").load() is None

@@ -186,7 +186,7 @@ async def test_a_handle_that_cannot_be_saved_ends_no_conversation(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("processors.live_api.handles.save_handle", full)
+    monkeypatch.setattr("processors.live_api.handle_keeper.save_handle", full)
     resumption = ResumptionSettings(file=str(tmp_path / "session.json"))
     async with serve() as server:
         live = LiveApi(url=server.url, resumption=resumption, modality="text")

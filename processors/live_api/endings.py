@@ -50,7 +50,11 @@ class Decision(NamedTuple):
         return self.ending is LEFT
 
     def __str__(self) -> str:
-        said = f"{self.code} {self.reason}".rstrip() if self.code != 1006 else "no close frame"
+        said = (
+            f"{self.code} {self.reason}".rstrip()
+            if self.code != NO_CLOSE_FRAME
+            else "no close frame"
+        )
         return f"{self.ending.explanation} ({said})"
 
 

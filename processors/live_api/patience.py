@@ -5,8 +5,6 @@ from __future__ import annotations
 from pipeline import SECOND, Frame, SessionEvent
 
 BEGINNINGS = ("started", "resumed", "restarted")
-
-
 SOON = 3 * SECOND
 """For an answer that may be due or not, when somebody waits for the end."""
 

@@ -27,11 +27,11 @@ from msgspec import Meta, Struct
 
 from pipeline import SettingError
 from processors.files import check_writable
+from processors.live_api.endings import NO_CLOSE_FRAME
 
 MASK = "***"
 PROJECT = "PROJECT"
 FLUSH_BYTES = 1 << 16
-NO_CLOSE_FRAME = 1006
 
 # --- the format ---
 

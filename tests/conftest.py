@@ -17,7 +17,7 @@ ASYNCIO = ("asyncio", {"loop_factory": VirtualTimeLoop})
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Tests of what speaks websockets override this with `asyncio_only`."""
+    """Tests of what speaks websockets, or in real time with threads, override this."""
     if request.param == "trio":
         return "trio", {"clock": MockClock(autojump_threshold=0)}
     return ASYNCIO

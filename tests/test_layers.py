@@ -219,7 +219,7 @@ def test_the_live_api_is_usable_layer_by_layer() -> None:
 
 def test_a_handle_file_is_all_that_handles_touch() -> None:
     used = set(imports(modules("processors")["processors.live_api.handles"]))
-    assert used <= {"__future__", "os", "time", "pathlib", "msgspec"}
+    assert used <= {"__future__", "pathlib", "msgspec", "processors.files"}
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,8 @@ class Decision(NamedTuple):
         return self.ending is LEFT
 
     def __str__(self) -> str:
-        said = (
-            f"{self.code} {self.reason}".rstrip()
-            if self.code != NO_CLOSE_FRAME
-            else "no close frame"
-        )
+        lost = self.code == NO_CLOSE_FRAME
+        said = "no close frame" if lost else f"{self.code} {self.reason}".rstrip()
         return f"{self.ending.explanation} ({said})"
 
 

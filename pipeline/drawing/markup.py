@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from pipeline.drawing.groups import Group, grouped
-from pipeline.drawing.sketch import Arrow, Box, Sketch, wrapped
-
-LABEL_WIDTH = 24
-"""Characters in a line of an arrow's label, where words allow it."""
+from pipeline.drawing.sketch import LABEL_WIDTH, Arrow, Box, Sketch, wrapped
 
 
 def draw_mermaid(sketch: Sketch) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pipeline.graph import Graph
 
 CHANNELS = {1: "mono", 2: "stereo"}
+LABEL_WIDTH = 24
+"""Characters in a line of an arrow's label in a picture, where words allow it."""
 
 
 class Box(NamedTuple):

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from pipeline.drawing.groups import lineage
 from pipeline.drawing.layout import BAND_SIDE, BETWEEN_COLUMNS, Band, Layout, Size, Spot, lay_out
-from pipeline.drawing.sketch import Arrow, Box, Sketch, wrapped
+from pipeline.drawing.sketch import LABEL_WIDTH, Arrow, Box, Sketch, wrapped
 
 NAME_SIZE, SMALL_SIZE = 14, 11
 LINE = 14.0
@@ -18,8 +18,6 @@ PADDING = 14.0
 PORTS = 16.0
 """Between two arrows at the same side of a box."""
 HEAD = 8.0
-LABEL_WIDTH = 24
-"""Characters in a line of an arrow's label, where words allow it."""
 FILLS = {
     "source": "#e4f1e8",
     "transform": "#ffffff",

@@ -69,7 +69,7 @@ LAYERS = [
     {"pipeline.observing.control"},
     {"pipeline"},
     {"pipeline.testing", "pipeline.cli"},
-    {"pipeline.cli.streams"},
+    {"pipeline.cli.streams", "pipeline.cli.status"},
     {
         "pipeline.cli.garbage",
         "pipeline.cli.stopping",
@@ -167,7 +167,8 @@ def test_pipeline_never_imports_processors() -> None:
 
 
 FOR_COMMANDS = {
-    f"pipeline.cli.{name}" for name in ("options", "findings", "garbage", "stopping", "streams")
+    f"pipeline.cli.{name}"
+    for name in ("options", "findings", "garbage", "status", "stopping", "streams")
 }
 """What commands of other packages share with those of `pipeline`: the only public modules in it."""
 

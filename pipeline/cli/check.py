@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from pipeline.cli import findings as shown
+from pipeline.cli.status import WRONG_INPUT
+from pipeline.config.document import SUFFIXES
 from pipeline.config.loader import check
 from pipeline.config.pages import configurations, is_configuration
 from pipeline.config.typed import read_text
 from pipeline.errors import ConfigError, Finding, Place, errors_of
 
-WRONG_INPUT = 2
-YAML = (".yaml", ".yml")
 MARKDOWN = (".md", ".markdown")
 
 
@@ -156,5 +156,5 @@ def _yaml_files(folder: str) -> Iterator[str]:
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.lower().endswith(YAML):
+            if name.lower().endswith(SUFFIXES):
                 yield os.path.join(parent, name)

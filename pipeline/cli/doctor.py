@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli.status import FAILED
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "pipeline.doctor"
 DISTRIBUTION = "live-pipeline"
 OLDEST_PYTHON = (3, 11)
-FAILED = 1
 MARKS = {True: ("ok", "green"), None: ("-", "dim"), False: ("FAIL", "bold red")}
 
 

@@ -12,7 +12,7 @@ import click
 import msgspec
 import yaml
 
-from pipeline.cli.findings import print_findings
+from pipeline.cli.findings import refuse
 from pipeline.config.reading import Reading
 from pipeline.config.secrets import LOOKS, has_secret_name
 from pipeline.config.typed import read_text
@@ -22,7 +22,6 @@ from pipeline.inbox import DEFAULT_FRAMES, InboxSettings
 from pipeline.settings import FromVariable, Setting, convert, convert_value, read_settings
 from pipeline.supervision import Supervision
 
-WRONG_INPUT = 2
 REDACTED = "<redacted>"
 
 
@@ -31,10 +30,7 @@ def expand(path: str, overrides: Sequence[str] = ()) -> int:
     try:
         shown, hidden = expanded(read_text(path), path, os.environ, overrides)
     except ConfigError as error:
-        from rich.console import Console
-
-        print_findings(error.findings, Console(stderr=True, highlight=False))
-        return WRONG_INPUT
+        return refuse(error.findings)
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100), nl=False)
     if hidden:
         click.echo(f"redacted: {', '.join(hidden)}", err=True)

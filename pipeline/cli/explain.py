@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 import click
 
+from pipeline.cli.status import WRONG_INPUT
 from pipeline.errors import did_you_mean
 from pipeline.explanations import EXPLANATIONS
 
 GROUP = "pipeline.explanations"
 """The entry point group: a name, and a mapping from codes to texts."""
-
-WRONG_INPUT = 2
 
 
 def all_explanations() -> Mapping[str, str]:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.cli.status import WRONG_INPUT
 from pipeline.config.document import split_lines
 from pipeline.config.typed import read_text
 from pipeline.errors import ConfigError, Finding, Place
@@ -33,6 +34,14 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
             console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     if more := _more(findings):
         console.print(more)
+
+
+def refuse(findings: Sequence[Finding]) -> int:
+    """Print them to standard error; the exit status."""
+    from rich.console import Console
+
+    print_findings(findings, Console(stderr=True, highlight=False))
+    return WRONG_INPUT
 
 
 def as_text(findings: Sequence[Finding]) -> str:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from rich.console import Console
-
-from pipeline.cli.findings import print_findings
+from pipeline.cli.findings import refuse
 from pipeline.config.dotenv import read_env
 from pipeline.errors import ConfigError, Finding
-
-WRONG_INPUT = 2
 
 
 def take_variables(files: Sequence[str]) -> None:
@@ -27,7 +23,6 @@ def take_variables(files: Sequence[str]) -> None:
         except ConfigError as error:
             findings += error.findings
     if findings:
-        print_findings(findings, Console(stderr=True, highlight=False))
-        raise SystemExit(WRONG_INPUT)
+        raise SystemExit(refuse(findings))
     for name, value in variables.items():
         os.environ.setdefault(name, value)

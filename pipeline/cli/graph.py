@@ -7,14 +7,11 @@ import sys
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 
-from pipeline.cli.findings import print_findings
+from pipeline.cli.findings import refuse
 from pipeline.config import load
 from pipeline.drawing.sketch import Sketch, sketch
 from pipeline.errors import ConfigError
-
-WRONG_INPUT = 2
 
 
 def draw_graph(path: str, form: str, *, ascii_only: bool, overrides: Sequence[str] = ()) -> int:
@@ -22,8 +19,7 @@ def draw_graph(path: str, form: str, *, ascii_only: bool, overrides: Sequence[st
     try:
         drawing = _draw(sketch(load(path, overrides=overrides)), form, ascii_only)
     except ConfigError as error:
-        print_findings(error.findings, Console(stderr=True, highlight=False))
-        return WRONG_INPUT
+        return refuse(error.findings)
     click.echo(drawing, nl=False)
     return 0
 

@@ -11,12 +11,9 @@ from pathlib import Path
 from string import Template
 
 import click
-from rich.console import Console
 
-from pipeline.cli.findings import print_findings
+from pipeline.cli.findings import refuse
 from pipeline.errors import ConfigError
-
-WRONG_INPUT = 2
 
 
 def new_config(chains: Sequence[str], output: str | None) -> int:
@@ -26,8 +23,7 @@ def new_config(chains: Sequence[str], output: str | None) -> int:
     try:
         made = draft(chains)
     except ConfigError as error:
-        print_findings(error.findings, Console(stderr=True, highlight=False))
-        return WRONG_INPUT
+        return refuse(error.findings)
     if output is None:
         click.echo(made.text, nl=False)
     else:

@@ -12,12 +12,12 @@ from typing import Any
 import click
 import msgspec
 
+from pipeline.cli.status import WRONG_INPUT
 from pipeline.errors import ConfigError, Finding, SettingError
 from pipeline.processor import Processor
 from pipeline.reference import Entry, Reference, Shape, in_yaml, read_reference
 from pipeline.registry import find_processor, installed
 
-WRONG_INPUT = 2
 WIDEST = 100
 """Characters in a line of prose."""
 
@@ -85,16 +85,13 @@ def describe(use: str, form: str) -> int:
 
 
 def _describe_fragment(path: str, form: str) -> int:
-    from rich.console import Console
-
-    from pipeline.cli.findings import print_findings
+    from pipeline.cli.findings import refuse
     from pipeline.cli.fragment_page import lines_of, read_page
 
     try:
         page = read_page(path)
     except ConfigError as error:
-        print_findings(error.findings, Console(stderr=True, highlight=False))
-        return WRONG_INPUT
+        return refuse(error.findings)
     if form == "json":
         _print_json(page)
     else:

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from pipeline.cli.findings import print_findings
 from pipeline.cli.garbage import sparing_what_is_loaded
-from pipeline.cli.stopping import PATIENCE_S, STOPPED, obeying_signals
+from pipeline.cli.status import DONE, FAILED, STOPPED, WRONG_INPUT
+from pipeline.cli.stopping import PATIENCE_S, obeying_signals
 from pipeline.cli.streams import Outlet
 from pipeline.cli.views import Lines, Live, View, ViewName
 from pipeline.config import check_file, load
@@ -33,8 +34,6 @@ from pipeline.runtime.observer import Observer
 from pipeline.runtime.report import Report
 from pipeline.runtime.run import Run
 from pipeline.runtime.watchdog import LONGEST_S, Watchdog
-
-FAILED, WRONG_INPUT = 1, 2
 
 
 def run_config(
@@ -103,7 +102,7 @@ def run_config(
     pages = [str(settings["path"]) for settings in observed.values() if "path" in settings]
     if report.completed and (report.failures or gone or not set(pages) <= set(report.files)):
         return FAILED
-    return 0 if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
+    return DONE if report.completed else STOPPED + (stopped_by[-1] if stopped_by else signal.SIGINT)
 
 
 def choose(name: ViewName, graph: Graph, path: str, console: Console) -> View:

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 
+from pipeline.cli.status import STOPPED
 from pipeline.runtime.blame import any_work
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STOPPED = 128
-"""Plus the number of the signal: the exit status, as a shell would say it."""
 LEAVE_SCREEN = b"\x1b[?1049l\x1b[?25h"
 """Shows what was there before the live view, and the cursor (xterm's control sequences)."""
 PATIENCE_S = 1.0

@@ -18,11 +18,11 @@ from rich.live import Live
 from rich.text import Text
 
 from pipeline.cli.screen import Picture, draw, draw_overview
+from pipeline.cli.status import WRONG_INPUT
 from pipeline.observing.control import SUFFIX, Ask, Overview, Snapshot, Who, runtime_folder
 
 Looking = Callable[["_Lines", Who], Awaitable[int]]
 LONGEST_LINE = 1 << 20
-WRONG_INPUT = 2
 
 
 def top(pid: int | None, *, once: bool, session: str = "") -> int:

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from pipeline import ConfigError, Finding, SettingError
 from pipeline.cli.findings import print_findings
-from pipeline.cli.stopping import STOPPED, obeying_signals
+from pipeline.cli.status import DONE, FAILED, STOPPED, WRONG_INPUT
+from pipeline.cli.stopping import obeying_signals
 from pipeline.cli.streams import outlet
 from processors.batch.display import Display
 from processors.batch.job import Job
@@ -28,7 +29,6 @@ from processors.batch.results import Results, is_done, write_table
 from processors.batch.schedule import Execute, Policy, Schedule
 from processors.files import check_writable
 
-DONE, FAILED, WRONG_INPUT = 0, 1, 2
 TO_A_CORE = 4
 """Runs at a time where nothing else limits them: mostly they wait."""
 

@@ -12,11 +12,10 @@ import msgspec
 import yaml
 
 from pipeline import ConfigError, Finding, SettingError
-from pipeline.cli.stopping import STOPPED, obeying_signals
+from pipeline.cli.status import DONE, FAILED, STOPPED, WRONG_INPUT
+from pipeline.cli.stopping import obeying_signals
 from processors.local_live_api.server import FAREWELL_S, LocalLiveApi, serve
 from processors.local_live_api.switches import Switches
-
-DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
 
 def simulate(*, switches: Sequence[str], phrases: Sequence[str], **settings: Any) -> int:

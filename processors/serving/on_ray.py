@@ -21,6 +21,7 @@ from ray import serve
 from ray.exceptions import RayActorError, RayError
 
 from pipeline import ConfigError
+from pipeline.cli.status import DONE, FAILED, WRONG_INPUT
 from processors.ray_cluster import connect
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer
@@ -30,7 +31,7 @@ from processors.serving.cluster.shared_places import SharedPlaces
 from processors.serving.limits import Limits
 from processors.serving.lobby import FAREWELL_S
 from processors.serving.onlookers import Watching
-from processors.serving.server import DONE, WRONG_INPUT, Service, prepare
+from processors.serving.server import Service, prepare
 from processors.serving.session import FINISH_S
 
 NAME = "live-pipeline"
@@ -44,7 +45,6 @@ PAGES = 20
 LOOK_S = 1.0
 ENDING_S = 60.0
 """Longer than Ray Serve takes to end: 30 s with HAProxy."""
-FAILED = 1
 
 
 @dataclass(frozen=True)

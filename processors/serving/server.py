@@ -22,7 +22,8 @@ from starlette.types import ASGIApp
 from pipeline import ConfigError, Finding, SettingError
 from pipeline.cli.findings import print_findings
 from pipeline.cli.garbage import sparing_what_is_loaded
-from pipeline.cli.stopping import STOPPED, obeying_signals
+from pipeline.cli.status import DONE, STOPPED, WRONG_INPUT
+from pipeline.cli.stopping import obeying_signals
 from processors.serving.application import LOOPBACK, Application
 from processors.serving.binding import Offer, read_bindings
 from processors.serving.limits import Limits
@@ -31,7 +32,6 @@ from processors.serving.session import current, log
 from processors.serving.visitors import visitors
 from processors.serving.websocket import Websocket
 
-DONE, WRONG_INPUT = 0, 2
 BACKLOG = 512
 GOOD_TOKEN = 16
 """Characters; of fewer one is warned where others can try."""

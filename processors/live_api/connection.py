@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -154,7 +154,7 @@ async def send(socket: ClientConnection, data: bytes) -> None:
 
     Raises ConnectionClosed. The keepalive does not find such a peer: its ping would wait, too.
     """
-    with _lost_as_closed():
+    with _lost_as_closed:
         if _takes_at_once(socket, len(data)):  # half of the time of `send`, which prepares to wait
             socket.protocol.send_text(data)
             socket.send_data()
@@ -166,30 +166,32 @@ async def send(socket: ClientConnection, data: bytes) -> None:
 
 
 def _takes_at_once(socket: ClientConnection, size: int) -> bool:
-    transport = socket.transport
-    room = WRITE_LIMIT // 2 - transport.get_write_buffer_size()
-    return size < room and socket.state is State.OPEN and not transport.is_closing()
+    is_well = socket.state is State.OPEN and not socket.transport.is_closing()
+    return is_well and not socket.paused and size < WRITE_LIMIT
 
 
 async def hang_up(socket: ClientConnection) -> None:
     """Close a connection, by force if the peer does not react, or reads no more."""
-    with suppress(ConnectionClosed), _lost_as_closed():
+    with suppress(ConnectionClosed), _lost_as_closed:
         with anyio.move_on_after(2 * CLOSE_WITHIN_S, shield=True) as closing:
             await socket.close()
         if closing.cancelled_caught:
             socket.transport.abort()
 
 
-@contextmanager
-def _lost_as_closed() -> Iterator[None]:
+class _LostAsClosed:
     """Where the peer has gone while a large frame was sent to it, asyncio forgets its event loop,
     and what websockets does then ends in an AttributeError."""
-    try:
-        yield
-    except AttributeError as error:
-        if error.obj is not None or error.name is None:
-            raise
-        raise ConnectionClosedError(None, None) from None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, AttributeError) and error.obj is None and error.name is not None:
+            raise ConnectionClosedError(None, None) from None
+
+
+_lost_as_closed = _LostAsClosed()
 
 
 def decode(data: bytes | str) -> ServerMessage:

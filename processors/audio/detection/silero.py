@@ -11,6 +11,7 @@ which four convolutions turn into 128 numbers; an LSTM cell remembers across win
 from __future__ import annotations
 
 import importlib.util
+import math
 import struct
 from functools import lru_cache
 from pathlib import Path
@@ -50,7 +51,7 @@ class Weights(NamedTuple):
     convolutions: tuple[tuple[Floats, Floats], ...]
     """Matrix and bias."""
     memory: tuple[Floats, Floats]
-    """Of the four gates (input, forget, cell, output), shape (256, 512). But for those of the cell
+    """Of the four gates (input, forget, output, cell), shape (256, 512). But for those of the cell
     they are halved, since a sigmoid of x is (1 + tanh(x / 2)) / 2."""
     output: tuple[Floats, float]
     version: str
@@ -79,18 +80,23 @@ class Silero:
         signal[-CONTEXT:] = signal[-CONTEXT - 2 : -2 * CONTEXT - 2 : -1]  # mirrored at its end
         np.abs(np.fft.rfft(self._frames * weights.window), out=self._spectra[1:5])
         (k1, b1), (k2, b2), (k3, b3), (k4, b4) = weights.convolutions
-        np.maximum(self._around_each.copy() @ k1 + b1, 0, out=self._first[1:])
-        found = np.maximum(self._around_each_other.copy() @ k2 + b2, 0)
-        found = np.maximum(found.reshape(-1) @ k3 + b3, 0)
-        self._input[:STATE] = np.maximum(found @ k4 + b4, 0)
+        np.maximum(self._around_each.copy().dot(k1) + b1, 0, out=self._first[1:])
+        found = np.maximum(self._around_each_other.copy().dot(k2) + b2, 0)
+        found = np.maximum(found.reshape(-1).dot(k3) + b3, 0)
+        np.maximum(found.dot(k4) + b4, 0, out=self._input[:STATE])
         matrix, bias = weights.memory
-        gates = np.tanh(self._input @ matrix + bias).reshape(4, STATE)
-        entry, forget, output = 0.5 + 0.5 * gates[0], 0.5 + 0.5 * gates[1], 0.5 + 0.5 * gates[3]
-        self._cell = forget * self._cell + entry * gates[2]
-        state = self._input[STATE:]
-        np.multiply(output, np.tanh(self._cell), out=state)
+        gates = self._input.dot(matrix)
+        gates += bias
+        np.tanh(gates, out=gates)
+        sigmoids = gates[: 3 * STATE]
+        sigmoids *= 0.5
+        sigmoids += 0.5
+        entry, forget, output, change = gates.reshape(4, STATE)
+        self._cell *= forget
+        self._cell += entry * change
+        state = np.multiply(output, np.tanh(self._cell), out=self._input[STATE:])
         row, constant = weights.output
-        return 0.5 + 0.5 * float(np.tanh(0.5 * (np.maximum(state, 0) @ row + constant)))
+        return 0.5 + 0.5 * math.tanh(0.5 * (float(np.maximum(state, 0).dot(row)) + constant))
 
 
 @lru_cache(1)
@@ -131,12 +137,13 @@ def read(path: Path) -> Weights:
     # Of the last two convolutions only those parts meet anything but the padding of their input.
     used = (slice(None), slice(None), slice(1, None), slice(1, 2))
     matrices = (k.T[u].reshape(-1, k.shape[0]) for k, u in zip(kernels, used, strict=True))
-    halves = np.repeat(np.array([0.5, 0.5, 1, 0.5], np.float32), STATE)
+    gates = np.arange(4 * STATE).reshape(4, STATE)[[0, 1, 3, 2]].reshape(-1)  # the cell's last
+    halves = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), STATE)
     angle = 2 * np.pi / SPECTRUM * np.arange(SPECTRUM)
     return Weights(
         window=(0.5 - 0.5 * np.cos(angle)).astype(np.float32),  # Hann, periodic
         convolutions=tuple(zip(map(np.ascontiguousarray, matrices), biases, strict=True)),
-        memory=(np.concatenate((inputs.T, states.T)) * halves, bias * halves),
+        memory=(np.concatenate((inputs.T, states.T))[:, gates] * halves, bias[gates] * halves),
         output=(last.reshape(-1), constant),
         version=version,
     )

@@ -6,10 +6,10 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 // --- words ---
 
 function clock(seconds, digits = 0) {
-  const whole = Math.floor(seconds), rest = (seconds - whole).toFixed(digits).slice(1);
+  const shown = Number(seconds.toFixed(digits));  // before it is cut: 59.96 is 1:00.0
+  const whole = Math.floor(shown), rest = (shown - whole).toFixed(digits).slice(1);
   const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const shown = parts[0] ? parts : parts.slice(1);
-  return shown.map((n, i) => (i ? String(n).padStart(2, "0") : n)).join(":") + rest;
+  return (parts[0] ? parts : parts.slice(1)).map((n, i) => (i ? String(n).padStart(2, "0") : n)).join(":") + rest;
 }
 const ms = (value) => value >= 10000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`;
 function make(tag, text = "", kind = "") {

@@ -195,6 +195,8 @@ async def test_a_browser_shows_it_and_plays_it(tmp_path: Path, anyio_backend: st
             assert HOSTILE in rows
             assert await page.evaluate("window.stolen === undefined")
             assert await page.evaluate("hits.some(hit => hit[4].includes('interrupted'))")
+            times = await page.evaluate("[clock(59.96, 1), clock(3599.6), clock(4.25, 1)]")
+            assert times == ["1:00.0", "1:00:00", "0:04.3"]
         assert await page.evaluate("audio.duration") == pytest.approx(2.5, abs=0.1)
         await page.click("#play")
         await page.until("audio.currentTime > 0.5 && position > 0.5")

@@ -33,10 +33,21 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "talk.yaml"
 
 
+HURRIED = """
+import sys
+from processors.serving import lobby, server
+from pipeline.cli.main import main
+lobby.FINISH_S = lobby.FAREWELL_S = server.FAREWELL_S = 0.1
+sys.exit(main())
+"""
+"""`pipeline` with little time for what does not come to its end."""
+
+
 @contextmanager
-def running(*arguments: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process, and the address that it prints."""
-    command = [sys.executable, "-m", "pipeline", "serve", *map(str, arguments), "--port", "0"]
+def running(*arguments: Any, code: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and the address that it prints. code: instead of that of `pipeline`."""
+    python = [sys.executable, *(("-c", code) if code else ("-m", "pipeline"))]
+    command = [*python, "serve", *map(str, arguments), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
@@ -99,7 +110,8 @@ async def test_a_conversation_that_blocks_the_event_loop_is_ended_by_force(
     signals: int, blocking: Path
 ) -> None:
     drain = 1000 if signals == 2 else 0
-    with running(blocking, "--bind", "typed=keyboard", "--drain", drain) as (process, url):
+    arguments = [blocking, "--bind", "typed=keyboard", "--drain", drain]
+    with running(*arguments, code=HURRIED) as (process, url):
         async with connect(url) as client:
             await client.type("Hello!")
             assert process.stderr is not None

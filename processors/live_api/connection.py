@@ -30,8 +30,8 @@ from processors.live_api.closing import CLOSE_WITHIN_S, EndsInTime
 from processors.live_api.endings import NO_CLOSE_FRAME
 from processors.live_api.messages import ServerMessage, decode_server
 from processors.live_api.recording import Side
+from processors.loopback import is_loopback
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LARGEST_MESSAGE = 64 * 2**20
 TOO_BIG = 1009
 UNREAD_FRAMES = 4096
@@ -99,7 +99,7 @@ async def open_connection(
             backend.url,
             create_connection=_Connection,
             additional_headers=dict(backend.headers),
-            proxy=None if host in LOOPBACK else True,
+            proxy=None if is_loopback(host) else True,
             compression=None,
             max_size=LARGEST_MESSAGE,
             max_queue=UNREAD_FRAMES,

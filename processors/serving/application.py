@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from processors.loopback import is_loopback
 from processors.serving.binding import Offer
 from processors.serving.connection import GONE, Connection
 from processors.serving.door import SENT_HERE
@@ -35,7 +36,6 @@ from processors.serving.tokens import TokenCheck
 
 PAGE = Path(__file__).parent / "page"
 PATH = "/session"
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 MOST_STRANGERS = 100
 """Connections at a time that have not said yet who they are, besides one for each place: all may
 come back at once. For one more, the oldest has to go."""
@@ -192,7 +192,7 @@ class Application:
             return True
         if not HOST.fullmatch(host):
             return False
-        if self._loopback and urlsplit(f"//{host}").hostname not in LOOPBACK:
+        if self._loopback and not is_loopback(urlsplit(f"//{host}").hostname):
             return False
         return origin is None or origin in (f"http://{host}", f"https://{host}")
 

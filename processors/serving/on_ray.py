@@ -22,8 +22,9 @@ from ray.exceptions import RayActorError, RayError
 
 from pipeline import ConfigError
 from pipeline.cli.status import DONE, FAILED, WRONG_INPUT
+from processors.loopback import is_loopback
 from processors.ray_cluster import connect
-from processors.serving.application import LOOPBACK, Application
+from processors.serving.application import Application
 from processors.serving.binding import Offer
 from processors.serving.cluster.ledger import Ledger
 from processors.serving.cluster.replica import Replica
@@ -155,7 +156,7 @@ def deploy(
     key = ray.get(ledger.key.remote())
     config, files = Path(os.path.abspath(offer.config)), Path(os.path.abspath(offer.files))
     bound, overrides, private = dict(offer.bound), offer.overrides, offer.private
-    is_local = host in LOOPBACK
+    is_local = is_loopback(host)
     watching = watching or Watching()
     pages = watching.pages and Path(os.path.abspath(watching.pages))
     looked = replace(watching, pages=pages)

@@ -24,7 +24,8 @@ from pipeline.cli.findings import print_findings
 from pipeline.cli.garbage import sparing_what_is_loaded
 from pipeline.cli.status import DONE, STOPPED, WRONG_INPUT
 from pipeline.cli.stopping import obeying_signals
-from processors.serving.application import LOOPBACK, Application
+from processors.loopback import is_loopback
+from processors.serving.application import Application
 from processors.serving.binding import Offer, read_bindings
 from processors.serving.limits import Limits
 from processors.serving.onlookers import Watching
@@ -166,7 +167,7 @@ def serve_config(service: Service) -> int:
             service.limits,
             token=service.token,
             origins=service.origins,
-            loopback=host in LOOPBACK,
+            loopback=is_loopback(host),
             watching=service.watching,
         )
     except SettingError as error:
@@ -238,12 +239,14 @@ async def _run(
 
 
 def _check_reach(host: str, token: str) -> Iterator[Finding]:
-    if host not in LOOPBACK and not token:
+    if is_loopback(host):
+        return
+    if not token:
         hint = "set PIPELINE_SERVE_TOKEN, or give --token"
         yield Finding(
             "token", f"--host {host} can be reached by others: it needs a token", hint=hint
         )
-    elif host not in LOOPBACK and len(token) < GOOD_TOKEN:
+    elif len(token) < GOOD_TOKEN:
         yield Finding(
             "token",
             f"--host {host} can be reached by others, and {len(token)} characters can be guessed",

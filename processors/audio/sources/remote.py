@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from pipeline import PipelineError, SettingError
+from processors.loopback import is_loopback
 
 SCHEMES = ("http", "https", "ws", "wss")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 CHUNK = 4096
 LARGEST_MESSAGE = 2**20
 UNREAD_MESSAGES = 64
@@ -73,7 +73,7 @@ def _read_body(
         def redirect_request(self, *_: Any) -> None:
             return None
 
-    proxies = [ProxyHandler({})] if parts.hostname in LOOPBACK else []
+    proxies = [ProxyHandler({})] if is_loopback(parts.hostname) else []
     try:
         response = build_opener(Stay, *proxies).open(
             Request(url, headers=dict(headers)), None, timeout_s
@@ -113,7 +113,7 @@ def _read_messages(
             url,
             create_connection=Stay,
             additional_headers=dict(headers),
-            proxy=None if parts.hostname in LOOPBACK else True,
+            proxy=None if is_loopback(parts.hostname) else True,
             compression=None,
             max_size=LARGEST_MESSAGE,
             max_queue=UNREAD_MESSAGES,

@@ -19,6 +19,15 @@ from typing import Any
 from msgspec import Struct
 
 from processors.local_live_api.rules.abilities import Function
+from processors.local_live_api.rules.kinds import (
+    DEFAULTS,
+    NAMED,
+    PATTERNS,
+    PLACE,
+    SPOT,
+    TIME,
+    kind_of,
+)
 from processors.local_live_api.rules.schemas import Parameter, parameter, parameters
 from processors.local_live_api.rules.vocabulary import STOP_WORDS
 from processors.local_live_api.rules.wording import (
@@ -36,34 +45,6 @@ from processors.local_live_api.rules.wording import (
 MOST_CALLS = 8
 DEEPEST = 6
 
-_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
-_MONTHS = (
-    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:tember)?"
-    "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
-)
-_DATE = re.compile(
-    r"\b(\d{4}-\d\d-\d\d|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}"
-    r"|the day after tomorrow|tomorrow|today|tonight|yesterday"
-    rf"|(?:next |this |last )?(?:{_DAYS}|weekend|week|month)"
-    rf"|(?:{_MONTHS}) \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTHS})(?: \d{{4}})?)\b",
-    re.IGNORECASE,
-)
-_TIME = re.compile(
-    r"\b(\d{1,2}:\d\d(?: ?[ap]m)?|\d{1,2} ?[ap]m|noon|midnight)\b|\bat (\d{1,2})\b(?!:| ?[ap]m)",
-    re.IGNORECASE,
-)
-_PLACE = re.compile(
-    r"\b(?:in|at|for|near|to|from|around|of) (?:the )?"
-    r"((?:(?!(?:in|at|for|on|to|from|and then|please|today|tomorrow|tonight|now|right|this|next"
-    r"|is|are|with)\b)[^\W\d_]+(?:, | and | )?){1,12})",
-    re.IGNORECASE,
-)
-_SPOT = re.compile(
-    r"\b(?:in|at) (?:the|my|our) ([^\W\d_]+(?: room)?)"
-    r"|\b(?:the|my|our) ([^\W\d_]+(?: room)?) (?:lights?|lamps?|heating|thermostat)\b",
-    re.IGNORECASE,
-)
 _MESSAGE = re.compile(
     r"(?:\bsaying|\bsay|\bthat|\babout|\bto tell \w+|:)\s+(.+)", re.IGNORECASE | re.DOTALL
 )
@@ -75,40 +56,6 @@ _ASKING = re.compile(
 _SECONDS = {"second": 1, "sec": 1, "minut": 60, "min": 60, "hour": 3600, "day": 86400}
 _NO = {"off", "no", "not", "false", "disable", "disabled", "without", "never", "deactivate"}
 
-# What a parameter is about, by a word of its name: the first line that fits counts.
-_KINDS = {
-    "email": "email mail",
-    "url": "url uri link website",
-    "phone": "phone telephone mobile",
-    "unit": "unit units scale format",
-    "language": "language lang locale",
-    "currency": "currency currencies",
-    "date": "date day when deadline due month weekday",
-    "time": "time hour",
-    "symbol": "symbol ticker",
-    "place": "location locations city cities place country town destination origin region area "
-    "state address where departure arrival venue from to",
-    "spot": "room zone device light lamp",
-    "query": "query queries q question prompt search text message content request topic subject "
-    "body note input description expression task reason title keywords",
-    "person": "name person recipient contact who attendee attendees user customer author guest",
-    "id": "id identifier number code key reference",
-}
-_KIND_OF = {word: kind for kind, group in _KINDS.items() for word in group.split()}
-_DEFAULTS = {
-    "email": "user@example.com",
-    "url": "https://example.com",
-    "phone": "+15550100",
-    "unit": "celsius",
-    "language": "en",
-    "currency": "EUR",
-    "date": "today",
-    "time": "12:00",
-    "symbol": "GOOG",
-    "place": "London",
-    "person": "Ada",
-    "id": "1",
-}
 _NUMBERS = {"temperature": 20, "degree": 20} | dict.fromkeys(
     ("brightness", "volume", "level", "percent", "percentage"), 50
 )
@@ -121,17 +68,6 @@ _PYTHON: dict[str, Any] = {
     "array": list,
     "object": dict,
 }
-_PATTERNS = {
-    "email": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"),
-    "url": re.compile(r"https?://\S+"),
-    "phone": re.compile(r"\+?\d[\d -]{5,18}\d"),
-    "symbol": re.compile(r"\b[A-Z]{2,5}\b"),
-    "currency": re.compile(r"\b[A-Z]{3}\b"),
-    "unit": re.compile(r"(?i)\b(?:celsius|fahrenheit|kelvin|metric|imperial)\b"),
-    "date": _DATE,
-    "id": re.compile(r"\b(?=[A-Za-z-]*\d)[A-Za-z0-9][A-Za-z0-9-]{1,30}\b|#?\b\d+\b"),
-}
-_NAMED = {"place", "person", "symbol", "currency", "language"}
 _BEFORE_PERSONS = ("to", "with", "for", "from", "call", "by", "invite", "email", "message")
 _DIRECTIONS = {
     **dict.fromkeys(("from", "origin", "departure", "source"), ("from",)),
@@ -184,15 +120,6 @@ def arguments(
     return [ordered | {name: value} for value in dict.fromkeys(values)]
 
 
-def kind_of(item: Parameter) -> str:
-    """What a parameter is about, by the last telling word of its name, else its description."""
-    for text in (item.name, item.description[:60]):
-        kinds = [_KIND_OF[word] for word in name_words(text) if word in _KIND_OF]
-        if kinds:
-            return kinds[-1] if text is item.name else kinds[0]
-    return ""
-
-
 def _takes_names(item: Parameter) -> bool:
     return not item.enum and kind_of(item) in {"place", "person", "symbol", ""}
 
@@ -243,21 +170,21 @@ def _mentioned(item: Parameter, text: str) -> list[Any]:
 
 def _strings(item: Parameter, clues: _Clues) -> list[Any]:
     kind = kind_of(item)
-    if clues.quoted and (item.required or kind in {"query", "person"}) and kind not in _PATTERNS:
+    if clues.quoted and (item.required or kind in {"query", "person"}) and kind not in PATTERNS:
         return [clues.quoted.pop(0)]
     if kind == "time":
-        match = _TIME.search(clues.text)
+        match = TIME.search(clues.text)
         return [match[1] or match[2]] if match else []
-    if kind in _PATTERNS and (said := [m[0] for m in _PATTERNS[kind].finditer(clues.text)]):
+    if kind in PATTERNS and (said := [m[0] for m in PATTERNS[kind].finditer(clues.text)]):
         if kind == "symbol" and clues.several:
             return said
         return [said[-1] if "to" in name_words(item.name) else said[0]]
     if kind == "spot":
-        match = _SPOT.search(clues.text)
+        match = SPOT.search(clues.text)
         return [(match[1] or match[2]).lower()] if match else []
     if kind == "query":
         return [_query(clues.text)] if item.required else []
-    if kind in _NAMED or (not kind and item.required):
+    if kind in NAMED or (not kind and item.required):
         return _taken_names(item, kind, clues)
     return []
 
@@ -268,7 +195,7 @@ def _taken_names(item: Parameter, kind: str, clues: _Clues) -> list[Any]:
     wanted = telling[0] if telling else {"in", "at", "near", "around"} if kind == "place" else ()
     if kind == "person":
         wanted = _BEFORE_PERSONS
-    if "to" in wanted and (match := _PATTERNS["email"].search(clues.text)):
+    if "to" in wanted and (match := PATTERNS["email"].search(clues.text)):
         return [match[0]]
     fitting = [name for name in clues.names if name.after in wanted]
     if not fitting and (item.required or not telling):
@@ -277,7 +204,7 @@ def _taken_names(item: Parameter, kind: str, clues: _Clues) -> list[Any]:
         taken = fitting if clues.several else fitting[:1]
         clues.names = [name for name in clues.names if name not in taken]
         return [name.text for name in taken]
-    if kind == "place" and (match := _PLACE.search(clues.text)):
+    if kind == "place" and (match := PLACE.search(clues.text)):
         places = re.split(r"(?:, )?\band\b|,", match[1])
         found = [place.strip() for place in places if place.strip()]
         return [place for place in found if place.lower() not in STOP_WORDS]
@@ -361,4 +288,4 @@ def _made_up(item: Parameter, text: str, depth: int) -> Any:
         count = least if isinstance(least, int) and 0 <= least <= 10 and depth < DEEPEST else 0
         inside = parameter(item.name, item.schema.get("items"), required=True)
         return [_made_up(inside, text, depth + 1) for _ in range(count)]
-    return _DEFAULTS.get(kind_of(item)) or "default"
+    return DEFAULTS.get(kind_of(item)) or "default"

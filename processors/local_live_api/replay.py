@@ -13,19 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
 
 import anyio
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
 from pipeline import Finding, Place
-from processors.live_api.recording import Closed, Line, Opened, Received, Sent, read_recording
+from processors.live_api.recording import Closed, Opened, Received, read_recording
 from processors.local_live_api.acts import Act, Media, acts_of
 from processors.local_live_api.faulty_socket import FaultySocket
+from processors.local_live_api.recorded import Expected, Part, Step, Stretch, handles_of, part_of
 from processors.local_live_api.refusal import POLICY, RefusedError, is_sendable
 from processors.local_live_api.service import Service
 from processors.local_live_api.switches import Switches
@@ -52,10 +51,11 @@ class Replay:
         self._file = str(path)
         self._service = service
         self._last_line = lines[-1].number
-        self._handles = list(_handles(lines))
+        self._handles = list(handles_of(lines))
         opened = [line.event.connection for line in lines if isinstance(line.event, Opened)]
         self._parts = [
-            _part([line for line in lines if line.event.connection == number]) for number in opened
+            part_of([line for line in lines if line.event.connection == number])
+            for number in opened
         ]
         self._players: list[_Player] = []
 
@@ -87,100 +87,12 @@ class Replay:
         return Finding("replay", what, Place(self._file, line, 1))
 
 
-# --- what a recording has of one connection ---
-
-
-@dataclass
-class _Expected:
-    """An act of the client's. The frame that holds it, and others, stands at the line."""
-
-    act: Act
-    line: int
-
-
-@dataclass
-class _Stretch:
-    """What is streamed between two acts, from which line on."""
-
-    line: int = 0
-    media: Media = field(default_factory=Media)
-
-    def joined(self, other: _Stretch) -> _Stretch:
-        return _Stretch(self.line or other.line, self.media.plus(other.media))
-
-
-class _Step(NamedTuple):
-    """What the server does, once the client has come so far.
-
-    pause: seconds since the event before it. answers: so many of them have come before it;
-    acts: so many others; media: so much of the stretch that follows these. gap: the longest pause
-    of the client's since the step before.
-    """
-
-    event: Received | Closed
-    line: int
-    pause: float
-    answers: int
-    acts: int
-    media: Media
-    gap: float
-
-
-@dataclass
-class _Part:
-    """One connection of a recording. The stretch of an index comes before the act of that index."""
-
-    line: int
-    last_line: int
-    acts: list[_Expected] = field(default_factory=list)
-    answers: list[_Expected] = field(default_factory=list)
-    stretches: list[_Stretch] = field(default_factory=lambda: [_Stretch()])
-    steps: list[_Step] = field(default_factory=list)
-
-
-def _part(lines: Sequence[Line]) -> _Part:
-    part = _Part(lines[0].number, lines[-1].number)
-    before, gap = lines[0].event.at, 0.0
-    for number, event in lines:
-        pause = max(0.0, event.at - before)
-        before = event.at
-        match event:
-            case Sent():
-                gap = max(gap, pause)
-                data = event.raw if event.message is None else msgspec.json.encode(event.message)
-                for item in acts_of(data or b""):
-                    if isinstance(item, Media):
-                        part.stretches[-1] = part.stretches[-1].joined(_Stretch(number, item))
-                    elif item.kind == "answer":
-                        part.answers.append(_Expected(item, number))
-                    else:
-                        part.acts.append(_Expected(item, number))
-                        part.stretches.append(_Stretch())
-            case Received() | Closed(by="server" | "nobody"):
-                counts = len(part.answers), len(part.acts), part.stretches[-1].media
-                part.steps.append(_Step(event, number, pause, *counts, gap))
-                gap = 0.0
-    return part
-
-
-def _handles(lines: Sequence[Line]) -> Iterator[str]:
-    """The handles that the service has given out."""
-    for _, event in lines:
-        if isinstance(event, Received) and event.message is not None:
-            update = event.message.get("sessionResumptionUpdate")
-            if isinstance(update, dict):
-                yield str(update.get("newHandle", ""))
-
-
-# --- playing it ---
-
-
 class _Player:
     """Plays one connection: one side reads and compares, the other sends what is due."""
 
     def __init__(
         self,
-        part: _Part,
+        part: Part,
         socket: FaultySocket,
         switches: Switches,
         handles: Sequence[str],
@@ -289,21 +201,21 @@ class _Player:
             self._report(expected.line, what)
         self._answered.add(number)
 
-    def _unexpected(self, got: object, following: Sequence[_Expected]) -> tuple[int, str]:
+    def _unexpected(self, got: object, following: Sequence[Expected]) -> tuple[int, str]:
         if following:
             return following[0].line, f"expected {following[0].act}, got {got}"
         return self._part.last_line, f"expected nothing more, got {got}"
 
-    def _refuse(self, got: object, following: Sequence[_Expected]) -> None:
+    def _refuse(self, got: object, following: Sequence[Expected]) -> None:
         """End a connection that cannot go on."""
         line, what = self._unexpected(got, following)
         self._report(line, what)
         raise RefusedError(f"simulation: {what}", POLICY)
 
-    def _stretch(self) -> _Stretch:
+    def _stretch(self) -> Stretch:
         """What is recorded since the last stretch that was compared."""
         unsettled = self._part.stretches[self._settled : self._acts + 1]
-        return reduce(_Stretch.joined, unsettled, _Stretch())
+        return reduce(Stretch.joined, unsettled, Stretch())
 
     def _settle(self) -> None:
         """The stretch is over: compare it."""
@@ -333,7 +245,7 @@ class _Player:
                     await self._socket.send(_frame(step.event, self._switches))
                     self._steps += 1
 
-    async def _wait(self, step: _Step) -> bool:
+    async def _wait(self, step: Step) -> bool:
         """For the client to come as far as that; whether it was not there yet."""
         waited = False
         while not (self._acted(step) and self._streamed(step)):
@@ -353,11 +265,11 @@ class _Player:
                 break
         return waited
 
-    def _acted(self, step: _Step) -> bool:
+    def _acted(self, step: Step) -> bool:
         answered = all(number in self._answered for number in range(step.answers))
         return answered and self._acts >= step.acts
 
-    def _streamed(self, step: _Step) -> bool:
+    def _streamed(self, step: Step) -> bool:
         return self._acts > step.acts or self._given_up or self._media.covers(step.media)
 
     async def _close(self, close: Closed) -> None:

@@ -118,6 +118,21 @@ class Wire:
 Handler = Callable[[Wire], Awaitable[None]]
 
 
+def answers_to(kind: str) -> Handler:
+    """A service that answers every message of a kind, and gives out a handle each time."""
+
+    async def answer(wire: Wire) -> None:
+        await wire.set_up("h")
+        with suppress(ConnectionClosed):
+            while True:
+                await wire.until(kind)
+                await wire.send_text("Good.")
+                await wire.send(DONE)
+                await wire.update("h")
+
+    return answer
+
+
 @asynccontextmanager
 async def service(handler: Handler) -> AsyncIterator[tuple[str, list[Wire]]]:
     """Its address and its connections. What goes wrong in `handler` is raised at the end."""

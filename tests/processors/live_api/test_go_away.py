@@ -14,6 +14,7 @@ from live_bench import (
     User,
     Wire,
     after,
+    answers_to,
     events,
     fails,
     happened,
@@ -56,15 +57,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
-async def good(wire: Wire) -> None:
-    """Answers every line."""
-    await wire.set_up("h")
-    with suppress(ConnectionClosed):
-        while True:
-            await wire.until("clientContent")
-            await wire.send_text("Good.")
-            await wire.send(DONE)
-            await wire.update("h")
+good = answers_to("clientContent")
 
 
 # --- when it leaves ---
@@ -287,17 +280,7 @@ class Director(User):
 
 async def test_a_new_instruction_moves_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "a-key")
-
-    async def spoken(wire: Wire) -> None:
-        await wire.set_up("h")
-        with suppress(ConnectionClosed):
-            while True:
-                await wire.until("text")
-                await wire.send_text("Good.")
-                await wire.send(DONE)
-                await wire.update("h")
-
-    async with service(spoken) as (url, wires):
+    async with service(answers_to("text")) as (url, wires):
         frames, _ = await run(
             Director(), LiveApi("gemini_api", url=url, resumption=RESUME, instruction="Be nice.")
         )

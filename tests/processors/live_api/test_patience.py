@@ -13,6 +13,7 @@ from live_bench import (
     User,
     Wire,
     after,
+    answers_to,
     events,
     fails,
     get_weather,
@@ -165,19 +166,10 @@ async def say_nothing(wire: Wire) -> None:
     await wire.listen()
 
 
-async def answer_well(wire: Wire) -> None:
-    await wire.set_up("h")
-    with suppress(ConnectionClosed):
-        while True:
-            await wire.until("clientContent")
-            await wire.send_text("Good.")
-            await wire.send(DONE)
-
-
 async def test_a_stalled_model_is_left_for_another_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with service(in_turn(say_nothing, answer_well)) as (url, wires):
+    async with service(in_turn(say_nothing, answers_to("clientContent"))) as (url, wires):
         live = LiveApi(url=url, resumption=ResumptionSettings(), stall=Stall(after_s=8))
         frames, _ = await run(after(30, HELLO), live)
     assert wires[1].opened - wires[0].opened == pytest.approx(8, abs=0.05)
@@ -193,7 +185,7 @@ async def test_a_model_that_stalls_in_a_turn_is_left_too() -> None:
         await wire.send_audio(5)
         await wire.listen()
 
-    async with service(in_turn(stop, answer_well)) as (url, wires):
+    async with service(in_turn(stop, answers_to("clientContent"))) as (url, wires):
         live = LiveApi(url=url, resumption=ResumptionSettings(), stall=Stall(after_s=8))
         frames, _ = await run(after(30, HELLO), live)
     assert wires[1].opened - wires[0].opened == pytest.approx(13, abs=0.05), "it plays for 5 s"

@@ -199,6 +199,12 @@ async def test_a_handle_that_cannot_be_saved_ends_no_conversation(
 # --- transparent resumption ---
 
 
+async def rest(wire: Wire) -> None:
+    await wire.set_up()
+    await wire.until("audioStreamEnd")
+    await wire.send(DONE)
+
+
 async def test_what_the_service_has_is_not_sent_again() -> None:
     async def answer(wire: Wire) -> None:
         await wire.set_up()
@@ -207,11 +213,6 @@ async def test_what_the_service_has_is_not_sent_again() -> None:
         await wire.update("h", 3)
         await wire.until("audioStreamEnd")
         wire.cut()
-
-    async def rest(wire: Wire) -> None:
-        await wire.set_up()
-        await wire.until("audioStreamEnd")
-        await wire.send(DONE)
 
     sound = noise(0.2)
     async with service(in_turn(answer, rest)) as (url, wires):
@@ -234,11 +235,6 @@ async def test_a_second_loss_before_the_first_update_changes_nothing() -> None:
         await wire.set_up()
         await wire.until("audio")
         wire.cut()
-
-    async def rest(wire: Wire) -> None:
-        await wire.set_up()
-        await wire.until("audioStreamEnd")
-        await wire.send(DONE)
 
     sound = noise(0.2)
     async with service(in_turn(answer, again, again, rest)) as (url, wires):

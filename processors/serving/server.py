@@ -27,6 +27,7 @@ from pipeline.cli.stopping import obeying_signals
 from processors.loopback import is_loopback
 from processors.serving.application import Application
 from processors.serving.binding import Offer, read_bindings
+from processors.serving.descriptors import allow_many
 from processors.serving.limits import Limits
 from processors.serving.onlookers import Watching
 from processors.serving.session import current, log
@@ -179,6 +180,7 @@ def serve_config(service: Service) -> int:
         click.echo(f"error: cannot listen on {host} port {port}: {error.strerror}", err=True)
         return WRONG_INPUT
     where = address(host, listener, tls=cert is not None)
+    allow_many()
     with listener, _logging():
         try:
             return anyio.run(_run, application, listener, where, cert, service.key)

@@ -94,8 +94,18 @@ _COMMAND = re.compile(
 _UNKNOWN = re.compile(r"^(?:what|who|where) (?:is|are) my ([^?.!,]{1,60})\?", re.IGNORECASE)
 _MIRRORED = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "am": "are",
-    "you": "I", "your": "my", "yours": "mine", "yourself": "myself",
+    "you": "me", "your": "my", "yours": "mine", "yourself": "myself",
 }  # fmt: skip
+_MIRRORED_VERBS = {"i": {"am": "are", "was": "were"}, "you": {"are": "am", "were": "was"}}
+"""What becomes of a verb beside a pronoun."""
+_AUXILIARIES = {
+    *("are", "were", "do", "did", "have", "had", "can", "could", "will", "would", "shall"),
+    *("should", "may", "might", "must"),
+}
+_BEFORE_A_SUBJECT = _AUXILIARIES | {
+    *("", "and", "but", "or", "so", "if", "that", "when", "while", "because", "than", "as"),
+    *("what", "who", "where", "why", "how", "which"),
+}
 _AFTER_QUESTION = (
     "I am a simulation and know little of the world, so I cannot tell.",
     "That is beyond the rules I follow, as this is only a simulation.",
@@ -229,7 +239,21 @@ def _shown(value: float) -> str:
 
 def _theme(text: str) -> str:
     match = re.search(r"\babout (.{1,80}?)(?:[.!?]| for | in |$)", text, re.IGNORECASE)
-    return " ".join(_MIRRORED.get(word, word) for word in match[1].split()) if match else "words"
+    return _mirrored(f"about {match[1]}").partition(" ")[2] if match else "words"
+
+
+def _mirrored(line: str) -> str:
+    """The same from the other side: "Do you see me" is "Do I see you"."""
+    words = line.split(" ")
+    plain = ["", *(word.lower() for word in words), ""]
+    said = []
+    for before, word, after, given in zip(plain, plain[1:], plain[2:], words, strict=False):
+        if word == "you" and (before in _BEFORE_A_SUBJECT or after in _AUXILIARIES):
+            said.append("I")
+        else:
+            verbs = _MIRRORED_VERBS.get(before, {}) | _MIRRORED_VERBS.get(after, {})
+            said.append(verbs.get(word) or _MIRRORED.get(word, given))
+    return " ".join(said)
 
 
 def _reflected(text: str, *, word: bool) -> str:
@@ -242,7 +266,7 @@ def _reflected(text: str, *, word: bool) -> str:
     if told and not text.rstrip().endswith("?"):
         return f"I will remember that. {told[0].sentence}"
     line = shortened(text.rstrip(" .!?"), 240)
-    mirrored = " ".join(_MIRRORED.get(word.lower(), word) for word in line.split(" "))
+    mirrored = _mirrored(line)
     if _QUESTION.search(text):
         return f'You ask: "{capitalised(mirrored)}?" {one_of(_AFTER_QUESTION, text)}'
     if _COMMAND.search(text):

@@ -208,8 +208,16 @@ def test_links_lead_somewhere() -> None:
                 file, _, heading = target.partition("#")
                 there = page.parent / file
                 assert there.exists(), f"{page.name}: {target}"
-                titles = re.findall(r"^#+ (.*)", there.read_text(), re.MULTILINE) if heading else []
+                prose = BLOCK.sub("", there.read_text()) if heading else ""
+                titles = re.findall(r"^#+ (.*)", prose, re.MULTILINE)
                 assert not heading or heading in {t.lower().replace(" ", "-") for t in titles}
+
+
+def test_files_that_are_named_are_there() -> None:
+    named = re.compile(r"`((?:benchmarks|configs|docs|pipeline|processors|tests)/[\w./-]+)`")
+    for page in (*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"):
+        for file in named.findall(page.read_text()):
+            assert (ROOT / file).exists(), f"{page.name}: {file}"
 
 
 def test_every_built_in_processor_is_in_the_docs() -> None:

@@ -56,7 +56,7 @@ def parse_chain(text: str) -> list[Link]:
     end = len(text.rstrip())
     while position < end:
         token = _TOKEN.match(text, position)
-        at = position + len(text[position:]) - len(text[position:].lstrip())
+        at = next(at for at in range(position, end) if not text[at].isspace())
         name = token["name"] if token else None
         if (token is None or name) and not (name and _NAME.fullmatch(name)):
             nearly = re.compile(_NEARLY).search(text, at)

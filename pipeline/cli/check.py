@@ -85,7 +85,7 @@ class Inspection:
 
     def _add(self, findings: Sequence[Finding]) -> None:
         """Two configurations may share a file that something is wrong with."""
-        self.findings += [finding for finding in findings if finding not in self.findings]
+        self.findings = list(dict.fromkeys([*self.findings, *findings]))
 
 
 def check_paths(

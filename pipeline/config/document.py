@@ -125,6 +125,7 @@ class Document:
         self.bases: dict[Path, FilePath] = {}
         """Where the files of values start from that come from elsewhere."""
         self._unknown: set[Path] = set()
+        self._doubtful: dict[Path, set[str]] | None = None
         self._declared: dict[str, Any] | None = None
         self._variables = variables
         self._values: dict[Path, Place] = {}
@@ -147,17 +148,21 @@ class Document:
 
     def is_unreadable(self, *path: str | int) -> bool:
         """Whether a value, or something in it, is not known."""
-        return any(inner[: len(path)] == path for inner in self._doubtful())
+        return path in self._doubts()
 
     def unreadable(self, *path: str | int) -> set[str]:
         """The keys in a value under which something is not known."""
-        depth = len(path)
-        inside = (inner for inner in self._doubtful() if inner[:depth] == path)
-        return {str(inner[depth]) for inner in inside if len(inner) > depth}
+        return self._doubts().get(path, set())
 
-    def _doubtful(self) -> Iterator[Path]:
-        yield from (path for path, _ in self.findings)
-        yield from self._unknown
+    def _doubts(self) -> Mapping[Path, set[str]]:
+        """What is not known, and all that it is within: each with the keys that lead to it."""
+        if self._doubtful is None:
+            self._doubtful = {}
+            for path in (*(path for path, _ in self.findings), *self._unknown):
+                self._doubtful.setdefault(path, set())
+                for depth, key in enumerate(path):
+                    self._doubtful.setdefault(path[:depth], set()).add(str(key))
+        return self._doubtful
 
     def key_place(self, *path: str | int) -> Place:
         """Where the key of a value stands."""
@@ -184,6 +189,7 @@ class Document:
             places[path] = place
         self._quoted = {inner for inner in self._quoted if inner[:depth] != path}
         self._unknown = {inner for inner in self._unknown if inner[:depth] != path}
+        self._doubtful = None
         self.bases[path] = FilePath()
         self.findings = [found for found in self.findings if found[0][:depth] != path]
 
@@ -219,6 +225,7 @@ class Document:
 
     def _error(self, node: yaml.Node, path: Path, code: str, message: str, hint: str = "") -> None:
         self.findings.append((path, Finding(code, message, self._at(node.start_mark), hint)))
+        self._doubtful = None
 
     def _declare(self, root: yaml.MappingNode, given: Mapping[str, Given]) -> None:
         """Take down the parameters; one with nothing behind it has to be given, `null` is null."""
@@ -323,6 +330,7 @@ class Document:
             return FromVariable(default[2:])
         if value is UNKNOWN:
             self._unknown.add(path)
+            self._doubtful = None
             return None
         if not inside:
             self._values[path] = place

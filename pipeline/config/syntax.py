@@ -14,7 +14,7 @@ QUOTE_COLON = 'a text with a colon and a space in it belongs in quotation marks:
 ALIKE = "what belongs together begins in the same column"
 SPACES = "YAML is indented with spaces, not with tabs"
 
-_COLON_BEFORE = re.compile(r"""^[\s\-]*[\w.-]+:\s|[{,]\s*[\w.-]+:\s""")
+_COLON_BEFORE = re.compile(r"""^[\s\-]*+[\w.-]+:\s|[{,]\s*[\w.-]+:\s""")
 _NO_SPACE = re.compile(r"(?P<key>[A-Za-z_][\w-]*):(?P<value>[^\s:/\\].*)")
 _PAIRS = {"{": "}", "[": "]"}
 

@@ -29,6 +29,7 @@ GRAPH = """processors:
   s: {{use: audio_sink, path: runs/x.wav}}
 flow: [q -> s]
 """
+CHAINS = GRAPH.format(1).replace("[q -> s]", "")
 LAUGHS = "\n".join(
     ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
     + [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
@@ -58,7 +59,9 @@ REFUSED = {
     + "".join(f"k{number}: {{use: tone_source}}, " for number in range(20_000))
     + "}",
     "one key very often": "\n".join("k: 1" for _ in range(5_000)),
-    "a chain that goes round": GRAPH.format(1) + "  - " + " -> ".join(["q"] * 5_000),
+    "a chain that goes round": CHAINS + "  - " + " -> ".join(["q"] * 120_000),
+    "a word of dashes": "a\n" + "-" * 100_000 + " b: c",
+    "chains that nobody knows": CHAINS + '  - "${NOT_SET}"\n' * 9_000,
     "a word without end": GRAPH.format("x" * 1_000_000),
     "a key without end": "x" * 1_000_000 + ": 1",
     "variables": GRAPH.format('"' + "${A:-x}" * 50_000 + '"'),

@@ -6,9 +6,11 @@ export class Microphone {
   #context;
   #stream;
   #hear;
+  #unplugged;
 
-  constructor(hear) {
+  constructor(hear, unplugged) {
     this.#hear = hear;
+    this.#unplugged = unplugged;
   }
 
   // processing: cancel echo, suppress noise, control gain.
@@ -22,6 +24,7 @@ export class Microphone {
         autoGainControl: processing,
       },
     });
+    for (const track of this.#stream.getTracks()) track.onended = () => this.#unplugged();
     let source;
     this.#context = new AudioContext({ sampleRate: this.rate });
     try {
@@ -59,6 +62,7 @@ export class Speaker {
 
   async open() {
     this.#context = new AudioContext({ sampleRate: 24_000, latencyHint: "interactive" });
+    if (!this.#context.audioWorklet) throw new DOMException("", "SecurityError");
     await this.#context.audioWorklet.addModule(new URL("speaker.js", import.meta.url));
     this.#node = new AudioWorkletNode(this.#context, "speaker", { numberOfInputs: 0 });
     this.#node.port.onmessage = ({ data }) => this.#told(data);
@@ -67,27 +71,27 @@ export class Speaker {
   }
 
   play(turn, rate, ms, pcm) {
-    this.#node.port.postMessage({ turn, rate, ms, pcm });
+    this.#node?.port.postMessage({ turn, rate, ms, pcm });
   }
 
   // Forget a turn: what is queued of it, and what is being played.
   drop(turn) {
-    this.#node.port.postMessage({ drop: turn });
+    this.#node?.port.postMessage({ drop: turn });
   }
 
   // 0 holds what is queued until it is louder again.
   setVolume(volume) {
-    this.#node.port.postMessage({ volume });
+    this.#node?.port.postMessage({ volume });
   }
 
   // Nothing more comes for now: play what there is, however short.
   flush() {
-    this.#node.port.postMessage({ flush: true });
+    this.#node?.port.postMessage({ flush: true });
   }
 
   // Wait until all that is queued has been heard.
   async empty() {
-    if (this.#context?.state !== "running") return;
+    if (!this.#node || this.#context.state !== "running") return;
     await new Promise((resolve) => {
       this.#emptied = resolve;
       this.#node.port.postMessage({ flush: true, ask: true });

@@ -7,8 +7,8 @@
 //
 // Every message of the protocol is an event of the same name, with the message as `detail`.
 // Besides: `state` (idle, starting, waiting, open, away, over), `level` (who, peak 0 to 1), `playing`
-// (whether the model is being heard), and `latency` (ms from the end of the user's speech to the
-// first sound of the answer).
+// (whether the model is being heard), `latency` (ms from the end of the user's speech to the first
+// sound of the answer), and `unplugged` (the microphone is gone).
 
 import { Microphone, Speaker } from "./audio.js";
 
@@ -23,6 +23,7 @@ const WATCH_MS = 500;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 4_000;
 const TAKEN_OVER = 4000;
+const REASONS = { NetworkError: "unreachable", SecurityError: "insecure" }; // else the microphone
 
 export class Conversation extends EventTarget {
   // memory: where a conversation is kept for a page that is loaded again; null for nowhere.
@@ -47,7 +48,11 @@ export class Conversation extends EventTarget {
   async ask() {
     const address = new URL("devices", this.url);
     address.protocol = address.protocol.replace("ws", "http");
-    this.devices = await (await fetch(address)).json();
+    try {
+      this.devices = await (await fetch(address)).json();
+    } catch {
+      throw new DOMException("", "NetworkError");
+    }
     return this.devices;
   }
 
@@ -65,13 +70,19 @@ export class Conversation extends EventTarget {
     this.#origin = Infinity;
     this.#reloaded = Boolean(this.#session.session);
     this.#speaker = new Speaker((report) => this.#report(report));
-    this.#microphone = new Microphone((frame) => this.#hear(frame));
+    this.#microphone = new Microphone(
+      (frame) => this.#hear(frame),
+      () => this.dispatchEvent(new CustomEvent("unplugged")),
+    );
     try {
-      const [devices] = await Promise.all([this.ask(), this.#speaker.open()]);
+      // the loudspeaker is opened before it is known whether it is needed: browsers want a click
+      const opened = this.#speaker.open().catch((error) => error);
+      const [devices, problem] = await Promise.all([this.ask(), opened]);
+      if (problem && devices.includes("loudspeaker")) throw problem;
       if (microphone && devices.includes("microphone")) await this.#microphone.open(this.processing);
     } catch (error) {
       await this.#close();
-      const reason = error.name === "TypeError" ? "unreachable" : "microphone";
+      const reason = REASONS[error.name] ?? "microphone";
       this.#become("over", { reason, message: explain(error) });
       return;
     }
@@ -352,10 +363,10 @@ function explain(error) {
       return "No microphone was found. Connect one, and try again.";
     case "NotReadableError":
       return "The microphone is in use elsewhere.";
-    case "TypeError": // of fetch
+    case "NetworkError":
       return "The server cannot be reached.";
     case "SecurityError":
-      return "Browsers give a microphone to https and localhost only.";
+      return "Browsers allow microphones and sound at https and localhost only.";
     default:
       return `The sound could not be opened: ${error.message || error.name}`;
   }

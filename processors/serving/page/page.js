@@ -97,6 +97,7 @@ function begin(microphone = true) {
   on("result", ({ name, response }) => note(`${name}: ${response.output ?? JSON.stringify(response)}`));
   on("note", ({ kind, text }) => note(`${NOTES[kind] ?? ""}${text}`));
   on("service", ({ kind }) => kind in SERVICE && note(SERVICE[kind]));
+  on("unplugged", () => note("The microphone is gone. Connect one, stop, and begin again."));
   on("draining", ({ seconds }) => note(`The server will stop in ${seconds} s at the latest.`));
   conversation.start({ microphone });
 }

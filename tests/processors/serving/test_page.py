@@ -271,6 +271,49 @@ async def test_who_only_types_is_not_asked_for_a_microphone(tmp_path: Path) -> N
         assert "Ada" in (await visit.lines())[1][1]
 
 
+INSECURE = """
+Object.defineProperty(BaseAudioContext.prototype, "audioWorklet", { value: undefined });
+delete Navigator.prototype.mediaDevices;
+"""
+"""What a page that comes by http from another machine does without."""
+
+
+async def test_without_https_one_is_told_what_is_missing(tmp_path: Path) -> None:
+    async with visiting(tmp_path, b"") as visit:
+        page = visit.page
+        await page.evaluate(INSECURE)
+        await page.click("#talk")
+        await page.until("document.body.dataset.state === 'over'")
+        said = await shown(page, "#notice-text")
+        assert said == "Browsers allow microphones and sound at https and localhost only."
+        assert await page.evaluate("document.querySelector('#without').hidden")
+
+
+async def test_without_https_one_can_type_where_nothing_sounds(tmp_path: Path) -> None:
+    settings = {"text": CHAT, "bound": {"typed": "keyboard"}}
+    async with visiting(tmp_path, b"", **settings) as visit:
+        page = visit.page
+        await page.evaluate(INSECURE)
+        await visit.press()
+        await type_line(page, "My name is Ada.")
+        await page.until("document.querySelectorAll('#log .model:not(.draft)').length === 1")
+        await page.click("#talk")
+        await page.until("document.body.dataset.state === 'over'")
+
+
+async def test_who_unplugs_the_microphone_is_told(tmp_path: Path) -> None:
+    async with visiting(tmp_path, recording(("silence", 60.0))) as visit:
+        page = visit.page
+        await page.evaluate(
+            "navigator.mediaDevices.getUserMedia = async (wanted) =>"
+            " (window.stream = await MediaDevices.prototype.getUserMedia"
+            ".call(navigator.mediaDevices, wanted))"
+        )
+        await visit.press()
+        await page.evaluate("stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+        assert "The microphone is gone." in await shown(page, "#log")
+
+
 async def test_who_has_no_microphone_is_told_and_can_type(tmp_path: Path) -> None:
     async with visiting(tmp_path, b"") as visit:
         page = visit.page

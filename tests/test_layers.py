@@ -1,6 +1,7 @@
 """The architecture, as rules that the imports must keep."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -171,6 +172,13 @@ FOR_COMMANDS = {
     for name in ("options", "findings", "garbage", "status", "stopping", "streams")
 }
 """What commands of other packages share with those of `pipeline`: the only public modules in it."""
+
+
+def test_what_commands_share_is_in_the_docs() -> None:
+    page = (ROOT / "docs/command_line.md").read_text()
+    table = page.split("\n| module of `pipeline.cli` |")[1].split("\n\n")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert {f"pipeline.cli.{name}" for name in listed} == FOR_COMMANDS
 
 
 def test_processors_use_only_the_public_interface() -> None:

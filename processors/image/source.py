@@ -78,7 +78,10 @@ def find_pictures(path: Path) -> list[Path]:
         return [path]
     folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
     pattern = str(path.relative_to(folder)) if folder != path else "*"
-    found = (file for file in folder.glob(pattern) if file.is_file())
+    try:
+        found = [file for file in folder.glob(pattern) if file.is_file()]
+    except ValueError as error:
+        raise SettingError(f"{path} is no pattern: {error}", setting="path") from None
     files = sorted(file for file in found if not file.name.startswith("."))
     if not files:
         what = f"there is no file in {path}" if folder == path else f"there is no file {path}"

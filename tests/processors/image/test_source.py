@@ -185,3 +185,9 @@ def test_there_is_time_between_pictures(interval: float, fits: bool) -> None:
 def test_no_other_bytes_are_taken_for_a_picture(head: bytes) -> None:
     found = mime_type(head)
     assert (found is None) or any(magic in head for magic, _ in MAGIC.values())
+
+
+def test_what_is_no_pattern_is_refused(folder: Path) -> None:
+    with pytest.raises(SettingError, match=r"a\*\*b\.png is no pattern: Invalid pattern") as caught:
+        find_pictures(folder / "a**b.png")
+    assert caught.value.setting == "path"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pipeline import AudioFrame
-from processors.audio.pcm import Samples
+from processors.audio.pcm import Samples, mix
 from processors.audio.playout.buffer import JOINT
 from processors.audio.resampler import Resampler
 from processors.audio.resampling.drift import DriftCorrector
@@ -23,19 +23,23 @@ class Piece(NamedTuple):
 
 
 class Playable:
-    """Resamples frames to the rate and the channels of a device.
+    """Resamples frames to the rate and the channels of a device; of more channels it plays the
+    average.
 
     What belongs to no turn comes live, from a clock of its own: it is played a little faster or
     slower, so that `target` seconds wait to be played when more comes.
     """
 
     def __init__(self, rate: int, channels: int, target: float) -> None:
+        self._channels = channels
         self._resampler = Resampler(rate, channels)
         self._drift = DriftCorrector(rate, channels, target)
         self._last: AudioFrame | None = None
 
     def process(self, frame: AudioFrame, level: float) -> Iterator[Piece]:
         """What can be played with this frame. level: seconds that wait to be played."""
+        if frame.channels not in (1, self._channels):
+            frame = frame.replace(samples=mix(frame.samples, 1))
         last, self._last = self._last, frame
         if last is not None and (last.turn != frame.turn or abs(frame.pts - last.end) > JOINT):
             yield from self._end(last)

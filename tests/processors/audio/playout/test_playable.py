@@ -53,6 +53,13 @@ def test_what_is_live_is_played_at_the_speed_that_keeps_the_level() -> None:
     assert sum(len(piece.samples) for piece in pieces) == 10 * RATE
 
 
+def test_of_more_channels_than_the_device_has_it_plays_the_average() -> None:
+    samples = np.tile(np.array([600, 0, 0, 0, 0, 6], np.int16), (960, 1))
+    playable = Playable(RATE, 2, 0.02)
+    (piece,) = playable.process(AudioFrame(samples, RATE, turn=1), 0.02)
+    assert piece.samples.tolist() == [[101, 101]] * 960
+
+
 def test_a_gap_ends_what_came_before() -> None:
     playable = Playable(RATE, 1, 0.02)
     first = process(playable, frames(5, 24_000))

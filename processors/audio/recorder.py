@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from pipeline import (
     SECOND,
+    AudioFormat,
     AudioFrame,
     Gap,
     InboxSettings,
@@ -23,7 +24,7 @@ from pipeline import (
     TurnEnded,
     TurnStarted,
 )
-from processors.audio.files.sound_file import check_rate, check_suffix
+from processors.audio.files.sound_file import check_format, check_suffix
 from processors.audio.pcm import count_of, nanoseconds_of
 from processors.audio.recording.both_sides import TAIL, BothSides
 from processors.audio.recording.markers import Markers, beside
@@ -78,7 +79,7 @@ class Recorder(Sink):
     ) -> None:
         self.path = Path(path)
         check_suffix(self.path)
-        check_rate(self.path, rate, "rate")
+        check_format(self.path, AudioFormat(rate), "rate")
         self.rate = rate
         self.markers = Markers(self.path) if markers else None
         self._channels = 2 if layout == "stereo" else 1

@@ -23,7 +23,7 @@ from processors.arrays import np
 from processors.audio.codecs import Encoding
 from processors.audio.fade import FADE_MS, Fade
 from processors.audio.files.raw_file import RawFile, is_standard_output, refuse_terminal
-from processors.audio.files.sound_file import SoundFile, check_rate, check_suffix, open_sound_file
+from processors.audio.files.sound_file import SoundFile, check_format, check_suffix, open_sound_file
 from processors.audio.pcm import (
     Samples,
     count_of,
@@ -97,8 +97,7 @@ class AudioSink(Sink):
             check_writable(self.path, pipes=self._raw)
 
     def audio_out(self, incoming: AudioFormat) -> AudioFormat:
-        if incoming.rate is not None:
-            check_rate(self.path, incoming.rate, "path")
+        check_format(self.path, incoming, "path")
         return incoming
 
     async def lifespan(self) -> AsyncIterator[None]:
@@ -158,7 +157,7 @@ class AudioSink(Sink):
             self.context.wrote(str(self.path))
         if self._raw:
             return RawFile(self.path, self.encoding, frame.rate, frame.channels)
-        check_rate(self.path, frame.rate)
+        check_format(self.path, AudioFormat(frame.rate, frame.channels))
         return open_sound_file(self.path, frame.rate, frame.channels)
 
     @contextmanager

@@ -24,17 +24,24 @@ of a variable one they would leave out the end."""
 
 
 class Encoding(NamedTuple):
-    """What soundfile wants to know of a format, and which sample rates it has (none: all)."""
+    """What soundfile wants to know of a format, which sample rates it has (none: all), and how many
+    channels at most (none: any)."""
 
     format: str
     subtype: str
     rates: tuple[int, ...] = ()
     options: Mapping[str, Any] = {}
+    most_channels: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.subtype.title() if self.format == "OGG" else self.format
 
 
 ENCODINGS = {
-    ".flac": Encoding("FLAC", "PCM_16"),
-    ".mp3": Encoding("MP3", "MPEG_LAYER_III", MP3_RATES, CONSTANT),
+    ".flac": Encoding("FLAC", "PCM_16", most_channels=8),
+    ".mp3": Encoding("MP3", "MPEG_LAYER_III", MP3_RATES, CONSTANT, most_channels=2),
     ".ogg": Encoding("OGG", "OPUS", OPUS_RATES),
     ".opus": Encoding("OGG", "OPUS", OPUS_RATES),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, Self
 
-from pipeline import SettingError
+from pipeline import AudioFormat, SettingError
 from processors.audio.files.encoded import ENCODINGS, EncodedFile
 from processors.audio.files.wav import WavFile
 from processors.audio.pcm import Samples
@@ -50,14 +50,16 @@ def check_suffix(path: Path) -> None:
         raise SettingError(f"{path} must end in {names}", setting="path")
 
 
-def check_rate(path: Path, rate: int, setting: str | None = None) -> None:
-    """Raise SettingError if the format that belongs to the name does not know this rate."""
+def check_format(path: Path, wanted: AudioFormat, setting: str | None = None) -> None:
+    """Raise SettingError if the format that belongs to the name does not know this one of sound."""
     encoding = ENCODINGS.get(path.suffix.lower())
-    if encoding is not None and encoding.rates and rate not in encoding.rates:
-        rates = ", ".join(map(str, encoding.rates))
-        name = encoding.subtype.title() if encoding.format == "OGG" else encoding.format
-        raise SettingError(
-            f"{path} cannot be at {rate} Hz",
-            setting=setting,
-            hint=f"{name} has {rates} Hz",
-        )
+    if encoding is None:
+        return
+    rate, channels, most = wanted.rate, wanted.channels, encoding.most_channels
+    if rate is not None and encoding.rates and rate not in encoding.rates:
+        what, have = f"be at {rate} Hz", f"{', '.join(map(str, encoding.rates))} Hz"
+    elif channels is not None and most is not None and channels > most:
+        what, have = f"have {channels} channels", f"{most} at most"
+    else:
+        return
+    raise SettingError(f"{path} cannot {what}", setting=setting, hint=f"{encoding.name} has {have}")

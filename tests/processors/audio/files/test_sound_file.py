@@ -9,9 +9,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import SettingError
+from pipeline import AudioFormat, SettingError
 from processors.audio.files.encoded import OPUS_RATES
-from processors.audio.files.sound_file import SUFFIXES, check_rate, check_suffix, open_sound_file
+from processors.audio.files.sound_file import SUFFIXES, check_format, check_suffix, open_sound_file
 
 LOSSLESS = [".wav", ".flac"]
 HELD_BACK = {".wav": 0.0, ".flac": 0.26, ".mp3": 0.1, ".ogg": 0.23, ".opus": 0.23}
@@ -143,12 +143,27 @@ def test_other_formats_are_refused(name: str) -> None:
 
 def test_rates_that_a_format_has_not_are_refused() -> None:
     for rate in OPUS_RATES:
-        check_rate(Path("a.opus"), rate)
-    check_rate(Path("a.FLAC"), 12_345)
+        check_format(Path("a.opus"), AudioFormat(rate, 2))
+    check_format(Path("a.FLAC"), AudioFormat(12_345))
     with pytest.raises(SettingError, match=r"a\.ogg cannot be at 22050 Hz") as caught:
-        check_rate(Path("a.ogg"), 22_050, "rate")
+        check_format(Path("a.ogg"), AudioFormat(22_050, 1), "rate")
     assert caught.value.setting == "rate"
     assert caught.value.hint == "Opus has 8000, 12000, 16000, 24000, 48000 Hz"
+
+
+@pytest.mark.parametrize(("suffix", "most"), [(".flac", 8), (".mp3", 2), (".opus", 32)])
+def test_a_format_has_as_many_channels_as_it_says(tmp_path: Path, suffix: str, most: int) -> None:
+    path = tmp_path / f"a{suffix}"
+    check_format(path, AudioFormat(None, most))
+    with open_sound_file(path, 8000, most) as file:
+        file.write(noise(1000, most))
+    assert read(path).shape == (1000, most)
+    if suffix != ".opus":
+        with pytest.raises(
+            SettingError, match=rf"a{suffix} cannot have {most + 1} channels"
+        ) as own:
+            check_format(path, AudioFormat(8000, most + 1))
+        assert own.value.hint.endswith(f" has {most} at most")
 
 
 def test_a_longer_file_of_before_is_replaced(tmp_path: Path) -> None:

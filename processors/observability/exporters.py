@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline import SettingError, did_you_mean
+from processors.observability.complaints import pass_on_complaints
 from processors.observability.telemetry import Providers, Telemetry
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def providers(environment: Mapping[str, str]) -> Providers:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
         raise SettingError("OpenTelemetry is not installed", hint=EXTRA) from error
+    pass_on_complaints()
     resource = Resource.create(
         None if _is_named(environment) else {"service.name": "live-pipeline"}
     )

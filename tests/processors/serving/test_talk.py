@@ -1,7 +1,9 @@
-"""The configuration with which one person talks at a desk, served as it is."""
+"""The configurations with which one person talks at a desk, served as they are."""
 
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving_bench import buzz, served, silence, speak, talking
@@ -32,3 +34,13 @@ async def test_talk(tmp_path: Path) -> None:
         assert folder.name == talk.client.welcome.session
         words = (folder / "words.jsonl").read_text()
     assert '"heard":"I heard you speak for' in words  # what came after was never played
+
+
+async def test_the_client_that_the_docs_show(tmp_path: Path) -> None:
+    page = (CONFIGS.parent / "docs/serving.md").read_text()
+    shown = re.search(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    names: dict[str, Any] = {}
+    exec(shown[1], names)
+    async with served(tmp_path, (CONFIGS / "chat.yaml").read_text(), bound={}) as server:
+        assert await names["ask"](server.url, "What is 3 plus 4?") == ["3 plus 4 is 7."]

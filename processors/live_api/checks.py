@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import Instruction, SettingError, SpeechStarted, Surroundings
+from pipeline import Instruction, SettingError, SpeechStarted, Surroundings, ToolsDeclared
 from processors.files import check_writable
 from processors.live_api import backends
 from processors.live_api.capabilities import check_wishes
@@ -78,6 +78,13 @@ def check_around(live: LiveApi, around: Surroundings) -> None:
             "the Gemini API takes a new instruction only on a new connection",
             setting="resumption",
             hint="switch resumption on, with `resumption: {}`",
+        )
+    declared = live.functions or around.can_get(ToolsDeclared)
+    if live.kind == "vertex" and live.wishes.google_search and declared:
+        raise SettingError(
+            "Vertex takes a search and functions in different sessions only",
+            setting="google_search",
+            hint="leave it out, or the functions",
         )
     vad = live.wishes.vad
     if vad is not None and not vad.automatic and not around.can_get(SpeechStarted):

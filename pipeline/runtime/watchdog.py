@@ -135,16 +135,17 @@ class _Watch(threading.Thread):
     def run(self) -> None:
         while not self._over:
             took = self._pause()
-            if self._over or is_at_rest(self._loop):
-                continue
-            if took >= self._longest_s:  # by a call that has not let any other thread run
-                self._tell(Hold(took, [work_of(self._loop)]))
-            else:
-                self._time_turn()
+            if not self._over and not is_at_rest(self._loop):
+                self._time_turn(took)
 
-    def _time_turn(self) -> None:
-        """Ask the loop for an answer, and note what it is doing until that comes."""
+    def _time_turn(self, took: float) -> None:
+        """Ask the loop for an answer, and note what it is doing until that comes.
+
+        took: how long it was not looked at: too long where a call has let no other thread run.
+        """
         before, seconds, cry, seen = self._turns, 0.0, CRY_S, list[Work]()
+        if took >= self._longest_s:
+            seconds, seen = took, [work_of(self._loop)]
         self._wake(self._turned)
         while self._turns == before and not self._over:
             took = self._pause()
@@ -155,11 +156,8 @@ class _Watch(threading.Thread):
                 cry *= 10
                 _cry(Hold(seconds, seen))
         if seconds >= self._longest_s and seen:
-            self._tell(Hold(seconds, seen))
-
-    def _tell(self, hold: Hold) -> None:
-        self._found.append(hold)
-        self._wake(self._report)
+            self._found.append(Hold(seconds, seen))
+            self._wake(self._report)
 
     def _pause(self) -> float:
         """Wait a moment, or for news. Returns for how many seconds: those are left out in which

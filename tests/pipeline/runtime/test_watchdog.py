@@ -27,12 +27,13 @@ from pipeline import (
     Transform,
     Watchdog,
 )
-from pipeline.runtime.blame import Work
+from pipeline.runtime import watchdog
+from pipeline.runtime.blame import Work, work_of
 from pipeline.runtime.watchdog import main_work
 from pipeline.testing import Collect, Given
 
 LIMIT = 0.04
-HELD = r'"{}" held the event loop for 0\.\d\d s, at test_watchdog\.py:\d+ in {}: nothing else'
+HELD = r'"{}" held the event loop for \d+\.\d\d s, at test_watchdog\.py:\d+ in {}: nothing else'
 
 
 @pytest.fixture
@@ -52,36 +53,73 @@ class Ticks(Source):
             await anyio.sleep(0.01)
 
 
+class Looks:
+    """Counts how often it is looked at what the loop is at: then a hold can last until enough has
+    been seen of it, however busy the machine is."""
+
+    count = 0
+
+    def work_of(self, thread: int) -> Work:
+        self.count += 1
+        return work_of(thread)
+
+
+looks = Looks()
+
+
+@pytest.fixture(autouse=True)
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "work_of", looks.work_of)
+
+
 class Sleeps(Transform):
-    def __init__(self, seconds: float = 3 * LIMIT) -> None:
-        self.seconds = seconds
+    """Holds the loop until it was looked at so often: four times are as long as it may."""
+
+    def __init__(self, times: int = 12) -> None:
+        self.times = times
 
     def process(self, frame: TextFrame) -> Iterator[TextFrame]:
-        time.sleep(self.seconds)
+        wanted = looks.count + self.times
+        while looks.count < wanted:
+            time.sleep(0.001)
         yield frame
 
 
 class Matches(Transform):
-    """Is in a call that lets no other thread run."""
+    """Is in a call that lets no other thread run, for twice as long as it may."""
+
+    def __init__(self) -> None:
+        took, self.length = 0.0, 14
+        while took < 2 * LIMIT:
+            self.length += 1
+            began = time.process_time()
+            re.match("(a+)+b", "a" * self.length)
+            took = time.process_time() - began
 
     def process(self, frame: TextFrame) -> Iterator[TextFrame]:
-        length, began = 14, time.monotonic()
-        while time.monotonic() - began < 2 * LIMIT:
-            began = time.monotonic()
-            re.match("(a+)+b", "a" * length)
-            length += 1
+        re.match("(a+)+b", "a" * self.length)
         yield frame
+
+
+class MatchesAndSleeps(Matches):
+    """Goes on after such a call."""
+
+    def process(self, frame: TextFrame) -> Iterator[TextFrame]:
+        yield from super().process(frame)
+        wanted = looks.count + 8
+        while looks.count < wanted:
+            time.sleep(0.001)
 
 
 class Yields(Transform):
     """Is seen between two frames."""
 
     def process(self, frame: TextFrame) -> Iterator[TextFrame]:
-        began = time.monotonic()
+        wanted = looks.count + 8
         for _ in range(50_000):  # of more than 100,000 it would be said that they never end
             yield frame
-        while time.monotonic() - began < 3 * LIMIT:
-            pass
+        while looks.count < wanted:
+            time.sleep(0.001)
 
 
 class Calls(Duplex):
@@ -99,7 +137,9 @@ class Calls(Duplex):
 
 async def lookup() -> None:
     await checkpoint()
-    time.sleep(3 * LIMIT)  # noqa: ASYNC251 this is what is tested
+    wanted = looks.count + 8
+    while looks.count < wanted:
+        time.sleep(0.001)  # noqa: ASYNC251 this is what is tested
 
 
 class Diary(Observer):
@@ -132,28 +172,34 @@ async def test_a_processor_that_holds_the_loop_is_named_with_its_line(
     diary = Diary()
     run = Run(graph(processor()), observers=[Watchdog(LIMIT), diary])
     report = await run.execute()
-    message = caplog.messages[0]
+    message = next(message for message in caplog.messages if '"slow"' in message)
     assert re.match(HELD.format("slow", method), message)
     assert "await anyio.to_thread.run_sync" in message
-    assert [*report.holds] == ["slow"]
-    held = max(report.holds["slow"])
-    assert LIMIT <= held / 1e9 < 3
-    assert set(diary.holds) == {("slow", method)}
+    longest = max(report.holds, key=lambda name: max(report.holds[name]))
+    assert longest == "slow"  # on a machine that is busy, others may be slow as well
+    assert max(report.holds["slow"]) / 1e9 >= LIMIT
+    assert ("slow", method) in diary.holds
     assert not watchdogs()
 
 
 async def test_it_is_said_the_first_time_and_the_tenth_and_counted_every_time(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = Run(graph(Sleeps(2 * LIMIT), 11), observers=[Watchdog(LIMIT)])
+    run = Run(graph(Sleeps(8), 11), observers=[Watchdog(LIMIT)])
     report = await run.execute()
     assert len(report.holds["slow"]) == 11
     assert len(caplog.messages) == 2
     assert '"slow" has held the event loop 10 times, for up to 0.' in caplog.messages[1]
 
 
+async def test_a_call_that_lets_no_other_thread_run_is_told_with_what_follows_it() -> None:
+    run = Run(graph(MatchesAndSleeps()), observers=[Watchdog(LIMIT)])
+    report = await run.execute()
+    assert len(report.holds["slow"]) == 1
+
+
 async def test_what_gives_way_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
-    report = await Run(graph(Sleeps(0.005), 10), observers=[Watchdog(0.15)]).execute()
+    report = await Run(graph(Sleeps(0), 10), observers=[Watchdog(0.15)]).execute()
     assert not report.holds
     assert not caplog.messages
 
@@ -162,7 +208,7 @@ async def test_what_still_holds_it_is_told_by_the_thread(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.runtime.watchdog.CRY_S", 2 * LIMIT)
-    await Run(graph(Sleeps(6 * LIMIT)), observers=[Watchdog(LIMIT)]).execute()
+    await Run(graph(Sleeps(16)), observers=[Watchdog(LIMIT)]).execute()
     first, last = caplog.records
     assert first.threadName == "watchdog"
     assert 'slow" has been holding the event loop for' in first.getMessage()
@@ -173,8 +219,7 @@ async def test_what_is_no_processor_is_told_with_its_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Watchdog(LIMIT).watching():
-        time.sleep(3 * LIMIT)  # noqa: ASYNC251
-        await anyio.sleep(LIMIT)
+        await lookup()
     [record] = caplog.records
     assert record.name == "pipeline"
     assert "outside of processors, at test_watchdog.py:" in record.getMessage()

@@ -43,10 +43,7 @@ def _later(name: str) -> Callable[..., list[CompletionItem]]:
 
 
 @main.command()
-@click.argument("config", type=click.Path())
-@options.overrides
-@options.env
-@options.no_code
+@options.config
 @click.option(
     "--view",
     type=click.Choice(["auto", "live", "lines", "json", "none"]),
@@ -230,10 +227,7 @@ def schema() -> None:
 
 
 @main.command()
-@click.argument("config", type=click.Path())
-@options.overrides
-@options.env
-@options.no_code
+@options.config
 def expand(config: str, overrides: tuple[str, ...]) -> None:
     """Print CONFIG with variables and all defaults put in, and secrets left out."""
     from pipeline.cli.expand import expand
@@ -242,10 +236,7 @@ def expand(config: str, overrides: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("config", type=click.Path())
-@options.overrides
-@options.env
-@options.no_code
+@options.config
 @click.option(
     "--format",
     "form",

@@ -84,6 +84,14 @@ no_code = click.option(
 )
 """While the command runs, what would load code raises SettingError."""
 
+
+def config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives the command an argument `config`, the name of a file, and the three options above."""
+    for option in (no_code, env, overrides, click.argument("config", type=click.Path())):
+        command = option(command)
+    return command
+
+
 watchdog = seconds(
     "--watchdog", 0.2, "Say which processor holds up all others for so long; 0 never says it."
 )

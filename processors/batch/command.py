@@ -15,7 +15,7 @@ from pipeline.cli import options as shared
 Exit status: 0 all done; 1 some have failed; 2 the input is wrong, nothing was run;
 130 and 143 stopped by a signal (INT, TERM)."""
 )
-@click.argument("config", type=click.Path())
+@shared.config
 @click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE|'PATTERN']...")
 @click.option(
     "--inputs",
@@ -28,9 +28,6 @@ Exit status: 0 all done; 1 some have failed; 2 the input is wrong, nothing was r
     metavar="NAME",
     help="The source that reads the files; needed where several read some.",
 )
-@shared.overrides
-@shared.env
-@shared.no_code
 @click.option(
     "--realtime",
     is_flag=True,

@@ -26,10 +26,7 @@ def _check_origins(
 
 
 @click.command()
-@click.argument("config", type=click.Path())
-@options.overrides
-@options.env
-@options.no_code
+@options.config
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option(

@@ -14,7 +14,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from typing import Any
 import anyio
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
@@ -91,7 +92,8 @@ class Session:
                 sound = decode_sound(data)
                 self._pieces.append((now, sound.ms))
             elif (event := json.loads(data))["type"] == "turn" and event["state"] == "ended":
-                await connection.send(encode(Played(event["turn"], 1e9, False)).decode())
+                with suppress(ConnectionClosed):  # it leaves, and the server is late
+                    await connection.send(encode(Played(event["turn"], 1e9, False)).decode())
                 self._answered()
 
     def _answered(self) -> None:

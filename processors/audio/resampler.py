@@ -52,7 +52,8 @@ class Resampler(Transform):
         if self.channels is not None and self.channels != samples.shape[1]:
             samples = mix(samples, self.channels)
         if frame.rate == self.rate:
-            yield from self.flush()
+            if self._stream is not None:
+                yield from self.flush()
             yield frame if samples is frame.samples else frame.replace(samples=samples)
             return
         if self._last is not None and not self._continued_by(frame):

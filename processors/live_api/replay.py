@@ -130,14 +130,14 @@ class ReplayBuffer:
 
     def add(self, kept: Kept) -> None:
         """Something new to be sent. The oldest media is given up where there is too much of it."""
-        if kept.weight:
-            while self._weight + kept.weight > self._limit and self._give_up():
-                pass
+        weight = kept.weight
+        while weight and self._weight + weight > self._limit and self._give_up():
+            pass
         if kept.kind in ("start", "end"):
             self._active = kept.kind == "start"
         self._unsent.append(kept)
-        self._weight += kept.weight
-        self._waiting_media += kept.weight
+        self._weight += weight
+        self._waiting_media += weight
 
     def next(self, now: int) -> Kept | None:
         """The next message to send, with its number, or a gap; None when all is sent.

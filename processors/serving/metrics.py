@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from processors.serving.places import State
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HOLDS = (0.2, 0.5, 1, 2, 5, 10)
+WAY = ["direction"]
 SECONDS = (1, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
-class Traffic(NamedTuple):
-    """Messages of one direction."""
+class Traffic:
+    """Messages of one direction. They are too many for a `Counter`, which has a lock."""
 
-    messages: Counter
-    bytes: Counter
+    def __init__(self) -> None:
+        self.messages = 0
+        self.bytes = 0
 
     def add(self, size: int) -> None:
         """One more message of so many bytes."""
-        self.messages.inc()
-        self.bytes.inc(size)
+        self.messages += 1
+        self.bytes += size
+
+
+class _BothWays:
+    def __init__(self, received: Traffic, sent: Traffic) -> None:
+        self._ways = {"in": received, "out": sent}
+
+    def collect(self) -> Iterator[Metric]:
+        messages = CounterMetricFamily("live_pipeline_messages", "Over websockets", None, WAY)
+        sizes = CounterMetricFamily("live_pipeline_message_bytes", "Over websockets", None, WAY)
+        for way, traffic in self._ways.items():
+            messages.add_metric([way], traffic.messages)
+            sizes.add_metric([way], traffic.bytes)
+        yield from (messages, sizes)
 
 
 class Metrics:
@@ -55,16 +69,8 @@ class Metrics:
         self.relayed = Counter(
             "live_pipeline_connections_relayed", "To other processes", registry=registry
         )
-        messages = Counter(
-            "live_pipeline_messages", "Over websockets", ["direction"], registry=registry
-        )
-        sizes = Counter(
-            "live_pipeline_message_bytes", "Over websockets", ["direction"], registry=registry
-        )
-        self.received, self.sent = (
-            Traffic(messages.labels(direction), sizes.labels(direction))
-            for direction in ("in", "out")
-        )
+        self.received, self.sent = Traffic(), Traffic()
+        registry.register(_BothWays(self.received, self.sent))
         self.turns = Counter("live_pipeline_turns", "Answers of the model", registry=registry)
         self.holds = Histogram(
             "live_pipeline_hold_seconds",

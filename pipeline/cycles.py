@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.processor import Duplex
@@ -41,7 +41,19 @@ def mark_feedback(graph: Graph) -> None:
 
     That leaves no cycle, and does not depend on the order in which anything was written.
     """
-    _mark_within(list(graph.nodes.values()))
+    pending = _cycles(list(graph.nodes.values()))
+    for group in pending:
+        inside = set(group)
+
+        def is_inner(edge: Edge, inside: set[Node] = inside) -> bool:
+            return edge.source in inside and not edge.feedback
+
+        entries = [node for node in group if not all(map(is_inner, node.incoming))]
+        for node in entries:
+            for edge in node.incoming:
+                edge.feedback = edge.feedback or is_inner(edge)
+        if entries:
+            pending += _cycles(group)
 
 
 def downstream_order(graph: Graph) -> list[Node]:
@@ -59,64 +71,50 @@ def downstream_order(graph: Graph) -> list[Node]:
     return order
 
 
-def _mark_within(nodes: list[Node]) -> None:
-    for group in _cycles(nodes):
-        inside = set(group)
-
-        def is_inner(edge: Edge, inside: set[Node] = inside) -> bool:
-            return edge.source in inside and not edge.feedback
-
-        entries = [node for node in group if not all(map(is_inner, node.incoming))]
-        for node in entries:
-            for edge in node.incoming:
-                edge.feedback = edge.feedback or is_inner(edge)
-        if entries:
-            _mark_within(group)
-
-
 def _cycles(nodes: list[Node]) -> list[list[Node]]:
-    """Groups of nodes that lead to each other; feedback edges do not count."""
-    left = _trimmed(nodes, _sources, _targets)
-    left = _trimmed(left, _targets, _sources)
-    reach = {node: _behind(node, set(left)) for node in left}
+    """Groups of nodes that lead to each other; feedback edges do not count.
+
+    After Kosaraju: seen from the last to be left behind going forwards, going back leads to no
+    other group that is still there.
+    """
+    left = set(nodes)
     groups: list[list[Node]] = []
-    for node in left:
-        if node in reach[node] and not any(node in group for group in groups):
-            groups.append([n for n in left if n in reach[node] and node in reach[n]])
+    for root in reversed(_left_behind(nodes)):
+        if root not in left:
+            continue
+        left.remove(root)
+        group = [root]
+        for node in group:
+            new = [other for other in dict.fromkeys(_sources(node)) if other in left]
+            left.difference_update(new)
+            group += new
+        if len(group) > 1 or root in _targets(root):
+            groups.append(group)
     return groups
 
 
-def _sources(node: Node) -> Iterable[Node]:
+def _left_behind(nodes: list[Node]) -> list[Node]:
+    """The nodes in the order in which a search in depth is done with all that is ahead of them."""
+    inside = set(nodes)
+    done: list[Node] = []
+    for start in nodes:
+        ways = [(start, _targets(start))] if start in inside else []
+        inside.discard(start)
+        while ways:
+            node, ahead = ways[-1]
+            new = next((other for other in ahead if other in inside), None)
+            if new is None:
+                done.append(node)
+                ways.pop()
+            else:
+                inside.remove(new)
+                ways.append((new, _targets(new)))
+    return done
+
+
+def _sources(node: Node) -> Iterator[Node]:
     return (edge.source for edge in node.incoming if not edge.feedback)
 
 
-def _targets(node: Node) -> Iterable[Node]:
+def _targets(node: Node) -> Iterator[Node]:
     return (edge.target for edge in node.outgoing if not edge.feedback)
-
-
-def _trimmed(
-    nodes: list[Node],
-    before: Callable[[Node], Iterable[Node]],
-    behind: Callable[[Node], Iterable[Node]],
-) -> list[Node]:
-    """The nodes without those that no cycle comes before: in most graphs, none are left."""
-    inside = set(nodes)
-    waiting = {node: sum(other in inside for other in before(node)) for node in nodes}
-    free = [node for node in nodes if not waiting[node]]
-    for node in free:
-        for other in behind(node):
-            if other in inside:
-                waiting[other] -= 1
-                if not waiting[other]:
-                    free.append(other)
-    return [node for node in nodes if waiting[node]]
-
-
-def _behind(node: Node, inside: set[Node]) -> set[Node]:
-    found: set[Node] = set()
-    pending = [node]
-    for current in pending:
-        new = [n for n in _targets(current) if n in inside and n not in found]
-        found.update(new)
-        pending += new
-    return found

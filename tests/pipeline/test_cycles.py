@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -71,6 +72,15 @@ def test_the_order_holds_whatever_is_fed_back() -> None:
 def test_a_cycle_of_plain_transforms_could_block(chain: str) -> None:
     with pytest.raises(ConfigError, match=r"error\[cycle\]"):
         build(chain, "p1 -> o")
+
+
+def test_cycles_may_stand_in_a_long_row() -> None:
+    """Each arrow back is found for itself, and in little time however many there are."""
+    names = [f"e{number}" for number in range(600)]
+    pairs = [f"{name} <-> {other}" for name, other in itertools.pairwise(names)]
+    graph = build("i -> e0", *pairs, f"{names[-1]} -> o")
+    assert [node.name for node in graph.order] == ["i", *names, "o"]
+    assert sum(edge.feedback for edge in graph.edges) == len(pairs)
 
 
 @pytest.mark.parametrize("kind", ["p", "e"])

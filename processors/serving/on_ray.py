@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,9 +28,7 @@ from processors.serving.binding import Offer
 from processors.serving.cluster.ledger import Ledger
 from processors.serving.cluster.replica import Replica
 from processors.serving.cluster.shared_places import SharedPlaces
-from processors.serving.limits import Limits
 from processors.serving.lobby import FAREWELL_S
-from processors.serving.onlookers import Watching
 from processors.serving.server import Service, prepare
 from processors.serving.session import FINISH_S
 
@@ -97,17 +94,7 @@ def _serve(offer: Offer, service: Service, cluster: Cluster) -> int:
     ledger = find_ledger()
     ray.get(ledger.announce.remote(generation))
     host, port = service.host, service.port
-    application = deploy(
-        offer,
-        cluster,
-        service.limits,
-        ledger=ledger,
-        generation=generation,
-        host=host,
-        token=service.token,
-        origins=service.origins,
-        watching=service.watching,
-    )
+    application = deploy(offer, service, cluster, ledger=ledger, generation=generation)
     _run(application, {"host": host, "port": port})
     click.echo(f"serving at http://{host}:{port}/", err=True)
     if not anyio.run(_until_stopped, ledger, generation, service.limits.drain_s):
@@ -140,24 +127,16 @@ def find_ledger() -> Any:
 
 
 def deploy(
-    offer: Offer,
-    cluster: Cluster,
-    limits: Limits,
-    *,
-    ledger: Any,
-    generation: float,
-    host: str,
-    token: str = "",
-    origins: Sequence[str] = (),
-    watching: Watching | None = None,
+    offer: Offer, service: Service, cluster: Cluster, *, ledger: Any, generation: float
 ) -> Any:
-    """What `ray.serve.run` takes. limits: `sessions` and `queue` are those of the whole cluster."""
+    """What `ray.serve.run` takes; `sessions` and `queue` of limits are those of the cluster."""
+    limits, token, origins = service.limits, service.token, service.origins
     each = min(cluster.each, limits.sessions)
     key = ray.get(ledger.key.remote())
     config, files = Path(os.path.abspath(offer.config)), Path(os.path.abspath(offer.files))
     bound, overrides, private = dict(offer.bound), offer.overrides, offer.private
-    is_local = is_loopback(host)
-    watching = watching or Watching()
+    is_local = is_loopback(service.host)
+    watching = service.watching
     pages = watching.pages and Path(os.path.abspath(watching.pages))
     looked = replace(watching, pages=pages)
 

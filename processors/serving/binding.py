@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +47,7 @@ DEVICES: dict[str, Device] = {
 """What can be written in a binding."""
 
 CLIENT_SOURCES = (ClientMicrophone, ClientKeyboard, ClientCamera)
+CLIENT_NODES = (*CLIENT_SOURCES, ClientSpeaker)
 
 Bindings = Mapping[str, Device]
 """Nodes by name, and the device of the client that takes their place."""
@@ -118,6 +120,19 @@ class Offer:
             if name not in graph.nodes:
                 hint = did_you_mean(name, graph.nodes)
                 yield Finding("binding", f'--bind: no processor is named "{name}"', hint=hint)
+        nodes = defaultdict[str, list[str]](list)
+        for name, node in graph.nodes.items():
+            if isinstance(node.processor, CLIENT_NODES):
+                nodes[node.processor.device].append(name)
+        for device, names in nodes.items():
+            if len(names) > 1:
+                both = " and ".join(f'"{name}"' for name in names)
+                yield Finding(
+                    "binding",
+                    f"{both} would share the {device} of a client, who has one",
+                    graph.nodes[names[1]].place,
+                    hint="leave one node of them, and let its arrows go where those of both went",
+                )
         if any(isinstance(node.processor, CLIENT_SOURCES) for node in graph.nodes.values()):
             return
         could = [f"--bind {name}={device}" for name, device in _candidates(graph)]

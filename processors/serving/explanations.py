@@ -4,8 +4,8 @@ from __future__ import annotations
 
 EXPLANATIONS = {
     "binding": """\
-A served graph has no place for the client: no node of it stands for a device of the user's, or
-`--bind` names a node or a device that does not exist.
+A served graph has no place for the client: no node of it stands for a device of the user's, or two
+nodes stand for the same one, or `--bind` names a node or a device that does not exist.
 
 Example:
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from serving_bench import BOUND, TALK
 
-from pipeline import ConfigError
+from pipeline import ConfigError, Device
 from processors.serving.binding import Bindings, Offer, read_bindings
 from processors.serving.client_sources import ClientCamera, ClientKeyboard, ClientMicrophone
 from processors.serving.client_speaker import ClientSpeaker
@@ -129,6 +129,27 @@ def test_each_session_writes_into_a_folder_of_its_own(tmp_path: Path) -> None:
             f"{session}/model.wav",
             f"{session}/handle.json",
         }
+
+
+@pytest.mark.parametrize(
+    ("node", "other", "device"),
+    [("mic", "typed", "microphone"), ("speaker", "more", "loudspeaker")],
+)
+def test_no_two_nodes_share_a_device_of_the_client(
+    tmp_path: Path, node: str, other: str, device: Device
+) -> None:
+    config = tmp_path / "talk.yaml"
+    more = "  more: {use: audio_sink, path: more.wav}\nflow:\n  - gemini -> more\n"
+    config.write_text(TALK.replace("flow:\n", more))
+    [finding] = [
+        f
+        for f in offer(config, {**BOUND, node: device, other: device}).check()
+        if f.code == "binding"
+    ]
+    assert finding.message == (
+        f'"{node}" and "{other}" would share the {device} of a client, who has one'
+    )
+    assert finding.place is not None
 
 
 def test_a_binding_that_names_nothing(tmp_path: Path) -> None:

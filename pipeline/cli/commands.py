@@ -56,7 +56,6 @@ class Commands(click.Group):
         if word.lower().endswith(CONFIGURATIONS):
             command = more[0] if more and more[0] in self.list_commands(ctx) else "run"
             ctx.fail(f"the command comes first: pipeline {command} {word}")
-        return None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

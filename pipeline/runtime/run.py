@@ -109,12 +109,12 @@ class Run:
 
         A failure that only took its processor out of the graph is in the report.
         """
-        return await self.observed.execute(self, self._execute)
-
-    async def _execute(self) -> Report:
         if self.graph.used:
             raise PipelineError("a graph runs once: build or load it again")
         self.graph.used = True
+        return await self.observed.execute(self, self._execute)
+
+    async def _execute(self) -> Report:
         stations: list[Station] = []
         try:
             with self._scope:

@@ -136,6 +136,11 @@ async def test_a_run_that_never_began_has_no_end() -> None:
             Graph({"in": Given([]), "out": Absent()}, ["in -> out"]), observers=[diary]
         ).execute()
     assert not diary.ends
+    used = graph()
+    await Run(used).execute()
+    with pytest.raises(PipelineError, match="a graph runs once"):
+        await Run(used, observers=[diary]).execute()
+    assert not diary.ends
 
 
 async def test_a_run_that_is_cancelled_from_outside_has_an_end() -> None:

@@ -67,8 +67,9 @@ class EchoReference:
         return self._begin + nanoseconds_of(self._count, self.rate)
 
     def _append(self, samples: Samples) -> None:
-        self._parts.append(samples)
-        self._count += len(samples)
+        if len(samples):  # or `take` would never come past it
+            self._parts.append(samples)
+            self._count += len(samples)
 
     def _drop(self, count: int) -> None:
         """Forget the first `count` samples."""

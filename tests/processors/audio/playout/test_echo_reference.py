@@ -75,3 +75,12 @@ def test_a_clock_that_jumps_back_begins_a_new_track() -> None:
     reference.add(5 * SECOND, numbered(BLOCK))
     reference.add(SECOND, numbered(BLOCK, 500))
     assert np.array_equal(reference.take(SECOND, BLOCK), numbered(BLOCK, 500))
+
+
+def test_a_piece_without_samples_changes_nothing() -> None:
+    reference = EchoReference(RATE)
+    reference.add(0, numbered(0))
+    reference.add(0, numbered(BLOCK))
+    reference.add(10 * MS, numbered(0))
+    assert np.array_equal(reference.take(0, BLOCK), numbered(BLOCK))
+    assert not reference.take(10 * MS, BLOCK).any()

@@ -188,6 +188,30 @@ async def test_without_a_loudspeaker_sound_passes() -> None:
 
 
 @needs_livekit
+@pytest.mark.parametrize(
+    ("settings", "sound", "least", "most"),
+    [
+        ({"noise_suppression": True}, "noise", -60, -6),
+        ({"gain_control": True}, "speech", 6, 30),
+        ({}, "noise", -3, 3),
+    ],
+)
+async def test_it_makes_of_noise_and_of_quiet_speech_what_is_wanted(
+    settings: dict[str, bool], sound: str, least: int, most: int
+) -> None:
+    steady = np.random.default_rng(2).standard_normal(4 * RATE) * 0.01
+    samples = int16(steady if sound == "noise" else 0.03 * speech(4, RATE))
+    frames = [
+        AudioFrame(samples[begin : begin + 320], RATE, pts=nanoseconds_of(begin, RATE))
+        for begin in range(0, len(samples), 320)
+    ]
+    cleaned = await feed(EchoCanceller(**settings), frames)
+    given = np.concatenate([frame.samples for frame in cleaned if isinstance(frame, AudioFrame)])
+    change = level(given[2 * RATE :]) - level(samples[2 * RATE :])
+    assert least < change < most
+
+
+@needs_livekit
 async def test_what_is_not_the_users_is_left_alone() -> None:
     sound = AudioFrame(int16(speech(0.1, RATE)), RATE, Speaker.MODEL, turn=1)
     assert await feed(EchoCanceller(), [sound]) == [sound]

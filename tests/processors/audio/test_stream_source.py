@@ -1,6 +1,8 @@
 """Tests of the source of sound from an address."""
 
 import io
+import threading
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import anyio
@@ -59,6 +61,43 @@ async def test_telephone_sound_comes_over_a_websocket_in_messages_of_any_length(
         samples, frames = await hear(source)
     assert np.array_equal(samples, decode(data, "mulaw"))
     assert [len(frame.samples) for frame in frames] == [160] * 6 + [40]
+
+
+async def test_an_address_may_want_headers_and_sound_have_channels() -> None:
+    stereo = SAMPLES.reshape(-1, 2)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        allowed = handler.headers["Authorization"] == "Bearer token"
+        body(encode(stereo, "s16le"), 200 if allowed else 401)(handler)
+
+    with http_server(answer) as url:
+        source = StreamSource(
+            url,
+            rate=16_000,
+            channels=2,
+            headers={"Authorization": "Bearer token"},
+            frame_ms=10,
+            realtime=False,
+        )
+        samples, frames = await hear(source)
+        with pytest.raises(ProcessorFailure, match="refuses: 401"):
+            await hear(StreamSource(url, rate=16_000))
+    assert np.array_equal(samples, stereo)
+    assert [len(frame.samples) for frame in frames] == [160] * 3 + [20]
+
+
+async def test_it_does_not_wait_for_ever() -> None:
+    done = threading.Event()
+
+    def hang(handler: BaseHTTPRequestHandler) -> None:
+        done.wait(10)
+
+    with http_server(hang) as url:
+        try:
+            with pytest.raises(ProcessorFailure, match=r"nothing came from .* for 0\.05 s"):
+                await hear(StreamSource(url, timeout_s=0.05))
+        finally:
+            done.set()
 
 
 async def test_in_real_time_it_takes_as_long_as_it_sounds() -> None:

@@ -81,19 +81,18 @@ def _model_problems(wishes: Wishes, backend: BackendKind, model: Model) -> Itera
 def _backend_problems(wishes: Wishes, backend: BackendKind) -> Iterator[SettingError]:
     """What only one of the backends takes, whatever the model; and what makes no sense anywhere."""
     vertex, vad, safety = backend == "vertex", wishes.vad, wishes.safety
-    tools = {name for name in wishes.service_tools if (name in ONLY_VERTEX) != vertex}
-    refused = {name for name in tools if name in ONLY_VERTEX or name in ONLY_GEMINI_API}
-    other = "Vertex" if vertex else "the Gemini API"
+    refused = wishes.service_tools.keys() & (ONLY_GEMINI_API if vertex else ONLY_VERTEX)
+    name = "Vertex" if vertex else "the Gemini API"
     for setting, wanted, words in (
         ("vad", bool(vad and vad.report) and not vertex, "`report`"),
         ("avatar", wishes.avatar is not None and not vertex, "`avatar`"),
         ("safety", bool(safety and safety.judged_by) and not vertex, "`judged_by`"),
         ("voice_sample", bool(wishes.voice_sample and wishes.voice_sample.consent) and vertex,
          "`consent`"),
-        ("service_tools", bool(refused), ", ".join(f"`{name}`" for name in sorted(refused))),
+        ("service_tools", bool(refused), ", ".join(f"`{tool}`" for tool in sorted(refused))),
     ):  # fmt: skip
         if wanted:
-            yield SettingError(f"{other} does not take {words}", setting=setting)
+            yield SettingError(f"{name} does not take {words}", setting=setting)
     if (wishes.avatar is None) != (wishes.modality != "video"):
         yield SettingError("`avatar` and `modality: video` go together", setting="modality")
     if wishes.voice and wishes.voice_sample is not None:

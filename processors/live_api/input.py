@@ -34,6 +34,11 @@ INPUT_RATE = 16_000
 AUDIO_TYPE = f"audio/pcm;rate={INPUT_RATE}"
 FORMAT = AudioFormat(INPUT_RATE, 1)
 GO_ON = "Please go on."
+SCHEDULING: dict[str, Scheduling] = {
+    "interrupt": "INTERRUPT",
+    "when_idle": "WHEN_IDLE",
+    "silent": "SILENT",
+}
 
 
 class WrongAudioError(PipelineError):
@@ -87,12 +92,7 @@ class InputSide:
             dialogue.speech_ended(frame.pts)
             self._mark(start=False)
         elif isinstance(frame, ToolResult):
-            scheduling: dict[str, Scheduling] = {
-                "interrupt": "INTERRUPT",
-                "when_idle": "WHEN_IDLE",
-                "silent": "SILENT",
-            }
-            answer = dialogue.tool_answered(frame, scheduling.get(frame.scheduling or ""))
+            answer = dialogue.tool_answered(frame, SCHEDULING.get(frame.scheduling or ""))
             if answer is not None:
                 session.send(answer, frame.pts)
         elif isinstance(frame, Instruction):

@@ -166,11 +166,11 @@ def quoted(text: str) -> list[str]:
     return [double or single for double, single in pairs]
 
 
-def listed(items: Sequence[str], conjunction: str = "and") -> str:
+def listed(items: Sequence[str]) -> str:
     """Items as a person lists them."""
     if len(items) < 2:
         return "".join(items)
-    return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"
+    return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def shortened(text: str, limit: int = 160) -> str:

@@ -37,6 +37,7 @@ LONGEST_S = 5.0
 """For an address to be found and a connection to be secured."""
 DIRECTIONS: dict[str, Direction] = {"microphone": "input", "loudspeaker": "output"}
 CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+CREDENTIALS_FILE = "application_default_credentials.json"
 LOGIN = "for `backend: vertex`: gcloud auth application-default login"
 
 
@@ -75,11 +76,7 @@ def check_google_credentials(variables: Mapping[str, str], home: Path) -> Check:
     gcloud has written. (https://google.aip.dev/auth/4110)"""
     name = "Google credentials"
     named = variables.get(CREDENTIALS_VARIABLE)
-    file = (
-        Path(named)
-        if named
-        else _gcloud_folder(variables, home) / ("application_default_credentials.json")
-    )
+    file = Path(named) if named else _gcloud_folder(variables, home) / CREDENTIALS_FILE
     where = CREDENTIALS_VARIABLE if named else "gcloud"
     if not file.is_file():
         if named:

@@ -435,6 +435,20 @@ async def test_who_tries_one_token_after_the_other_is_not_listened_to_for_a_whil
     assert 'connections_refused_total{reason="guessing"} 3.0' in text
 
 
+async def test_behind_a_proxy_on_this_machine_guesses_are_those_of_its_client(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path, token="secret") as server:
+
+        async def tries(client: bytes) -> int:
+            forwarded = b"X-Forwarded-For: 198.51.100.9, " + client
+            guess = b"Authorization: Bearer guess"
+            return (await asks(server, get(b"/metrics", guess, forwarded)))[0]
+
+        assert [await tries(b"192.0.2.1") for _ in range(11)] == [401] * 10 + [429]
+        assert await tries(b"192.0.2.2") == 401
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # in real time, which the system counts
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such limit")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.status import FAILED, STOPPED
 from pipeline.cli.streams import occupy_standard_streams
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Commands(click.Group):
             if error.filename is not None or error.errno not in FULL:
                 raise
             click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-            sys.exit(1)
+            sys.exit(FAILED)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -62,7 +63,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:  # before a command obeys signals by itself, or afterwards
             click.echo("\nAborted!", err=True)
-            ctx.exit(128 + signal.SIGINT)
+            ctx.exit(STOPPED + signal.SIGINT)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_found()})

@@ -8,7 +8,6 @@ import pytest
 
 from pipeline import (
     AudioFrame,
-    Frame,
     Graph,
     InboxSettings,
     Interruption,
@@ -21,10 +20,7 @@ from pipeline import (
     Transform,
 )
 from pipeline.testing import Given
-
-
-def texts(*words: str) -> list[Frame]:
-    return [TextFrame(word) for word in words]
+from tests.pipeline.runtime.words import texts
 
 
 class Noting(Sink):

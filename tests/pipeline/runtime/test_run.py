@@ -1,7 +1,7 @@
 """Whole graphs: what reaches whom, in which order, and how a run ends."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import anyio
 import numpy as np
@@ -34,14 +34,7 @@ from pipeline import (
     run,
 )
 from pipeline.testing import Collect, Given, VirtualTimeLoop, feed, run_virtually
-
-
-def texts(*words: str) -> list[Frame]:
-    return [TextFrame(word) for word in words]
-
-
-def words(frames: Iterable[Frame]) -> list[str]:
-    return [frame.text for frame in frames if isinstance(frame, TextFrame)]
+from tests.pipeline.runtime.words import texts, words
 
 
 class Upper(Transform):

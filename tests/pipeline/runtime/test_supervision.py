@@ -15,7 +15,6 @@ from pipeline import (
     ConfigError,
     DeadLetter,
     Duplex,
-    Frame,
     Graph,
     Inbox,
     InboxSettings,
@@ -33,16 +32,9 @@ from pipeline import (
     Transform,
 )
 from pipeline.testing import Collect, Given
+from tests.pipeline.runtime.words import texts, words
 
 SKIP, RESTART, DETACH = (Supervision(on_error) for on_error in ("skip", "restart", "detach"))
-
-
-def texts(*words: str) -> list[Frame]:
-    return [TextFrame(word) for word in words]
-
-
-def words(sink: Collect) -> list[str]:
-    return [frame.text for frame in sink.frames if isinstance(frame, TextFrame)]
 
 
 class Letters(Sink):
@@ -117,7 +109,7 @@ async def test_skipping_gives_one_frame_up_and_says_where_it_went(kind: type[Fus
     out, letters = Collect(), Letters()
     graph = {"in": Given(texts("a", "bad", "b")), "f": kind(), "out": out, "dead": letters}
     report = await execute(graph, "in -> f -> out", "f -> dead", f=SKIP)
-    assert words(out) == ["a", "b"]
+    assert words(out.frames) == ["a", "b"]
     assert report.drops == Counter({("f", "failed"): 1})
     assert report.completed
     [letter] = letters.letters
@@ -248,7 +240,7 @@ async def test_a_source_restarts_and_a_duplex_processor_reads_on_where_it_was() 
         {"line": Line(), "echo": Echo(), "out": out}, "line -> echo -> out",
         echo=RESTART, line=RESTART,
     )  # fmt: skip
-    assert words(out) == [f"{life}.{number}" for life in (1, 2, 3) for number in range(3)]
+    assert words(out.frames) == [f"{life}.{number}" for life in (1, 2, 3) for number in range(3)]
     assert report.restarts == {"line": 2, "echo": 1}
 
 
@@ -280,7 +272,7 @@ async def test_detaching_leaves_the_other_branches_and_the_failure_in_the_report
         {"in": Given(texts("a", "b", "c")), "disk": FullDisk(), "out": out},
         "in -> disk", "in -> out", disk=DETACH,
     )  # fmt: skip
-    assert words(out) == ["a", "b", "c"]
+    assert words(out.frames) == ["a", "b", "c"]
     assert report.drops == {("disk", "failed"): 1, ("disk", "detached"): 2}
     assert report.completed
     assert [str(failure) for failure in report.failures] == [
@@ -301,7 +293,7 @@ async def test_what_was_detached_may_fail_once_more_when_it_closes() -> None:
     out = Collect()
     graph = {"in": Given(texts("a", "b")), "disk": FullDisk(), "out": out}
     report = await execute(graph, "in -> disk", "in -> out", disk=DETACH)
-    assert words(out) == ["a", "b"]
+    assert words(out.frames) == ["a", "b"]
     assert [failure.what for failure in report.failures] == ["OSError: cannot write"]
 
 

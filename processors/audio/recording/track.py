@@ -8,6 +8,8 @@ from pipeline import AudioFrame, Speaker
 from processors.audio.pcm import Samples, count_of, mix, nanoseconds_of
 from processors.audio.resampling.stream import SoxrStream
 
+HQ_FROM = 8000
+"""Hz."""
 JITTER = 5_000_000
 """Nanoseconds by which the times of frames may waver without a hole in the sound."""
 
@@ -27,8 +29,9 @@ class Piece(NamedTuple):
 class Track:
     """Frames that follow one another become pieces of sound, as they come.
 
-    They are resampled in high quality, which holds back at most 0.18 s. n samples become exactly
-    n * rate / their rate, rounded to the nearest.
+    They are resampled in high quality, which holds back at most 0.18 s; below 8 kHz, where that
+    would be 0.34 s, in a lower one. n samples become exactly n * rate / their rate, rounded to the
+    nearest.
 
     rate: of the pieces, in Hz. first: the frame that it begins with, which is still to be taken.
     """
@@ -37,7 +40,8 @@ class Track:
         self._first = first
         self._start = count_of(first.pts, rate)
         self._count = self._given = 0
-        self._stream = None if first.rate == rate else SoxrStream(first.rate, rate, 1, "HQ")
+        quality = "HQ" if first.rate >= HQ_FROM else "LQ"
+        self._stream = None if first.rate == rate else SoxrStream(first.rate, rate, 1, quality)
 
     @property
     def speaker(self) -> Speaker:

@@ -22,8 +22,8 @@ class Resampler(Transform):
     rate: output sample rate in Hz.
     channels: output channels; left out, as many as come in. Many become one by their average.
     quality: `live` holds back 1.8 ms; it is flat to 7 kHz at 16 kHz and its aliases are 70 dB
-      down. `best`, for files, holds back up to 0.4 s; aliases are 120 dB down.
-      Rates whose ratio takes large numbers, such as 16 kHz and 15,999 Hz, hold back 20 ms.
+      down. `best`, for files, holds back up to 0.4 s, below 8 kHz 0.7 s; aliases are 120 dB down.
+      Rates whose ratio takes large numbers, such as 48 kHz and 47,999 Hz, hold back up to 20 ms.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class Complaints(logging.Handler):
         kind, now = (record.name, str(record.msg)), self._clock()
         if now - self._said.get(kind, -AGAIN_S) < AGAIN_S:
             return
-        self._said[kind] = now
+        self._said = {k: at for k, at in self._said.items() if now - at < AGAIN_S} | {kind: now}
         why = record.exc_info[1] if record.exc_info else None
         said = record.getMessage() if why is None else f"{record.getMessage()} {why!r}"
         line = " ".join(said.split())

@@ -16,7 +16,7 @@ TWO = [signal.SIGINT, signal.SIGTERM]
 """Different ones: of the same, two that come at once are one."""
 
 COMMAND = """
-import math, os, sys, threading, time
+import os, sys, threading
 import anyio
 from pipeline.cli.stopping import obeying_signals
 
@@ -37,15 +37,15 @@ async def main():
     with signals as heard, at_once:
         say("ready")
         if how == "blocked":
-            time.sleep(1000)
+            threading.Event().wait()
         if how == "noisy":
             while True:
                 os.write(2, b"x" * 10_000)
         if how == "thread":
-            threading.Thread(target=time.sleep, args=(1000,)).start()
+            threading.Thread(target=threading.Event().wait).start()
         await told.wait()
         if how == "drains":
-            await anyio.sleep(1000)
+            await anyio.sleep_forever()
     say(f"heard {heard}")
 
 anyio.run(main)
